@@ -1,0 +1,47 @@
+# Everything that is made goes into target/. `make help` lists the commands.
+
+ARCH ?= $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
+PORT ?= 8080
+WATCH_ADDRESS ?= 127.0.0.1
+WATCH_PORT ?= 9000
+
+RUNTIME := $(CURDIR)/target/layer/runtime
+TOOLS := $(CURDIR)/target/tools/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test layer tools watch check clean build-RuntimeLayer
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: layer ## build what is needed and serve on http://127.0.0.1:8080 (PORT=...)
+	cargo build --release --locked --bin py-executor-server
+	EXECUTOR_HOST=$${EXECUTOR_HOST:-127.0.0.1} EXECUTOR_RUNTIME=$${EXECUTOR_RUNTIME:-$(RUNTIME)} PORT=$(PORT) \
+		exec target/release/py-executor-server
+
+test: layer tools ## build what is needed and pass all tests
+	cargo test --locked
+
+layer: ## build the Python runtime, target/layer/runtime (ARCH=x86_64 or arm64)
+	@layer/build $(ARCH)
+
+tools: ## install the tests' tools into target/tools: cargo-lambda, the Lambda emulator, sam
+	@tests/tools/setup
+
+watch: layer tools ## serve the Lambda function with cargo lambda watch on http://127.0.0.1:9000 (WATCH_PORT=...)
+	EXECUTOR_RUNTIME=$${EXECUTOR_RUNTIME:-$(RUNTIME)} PATH="$(TOOLS):$$PATH" \
+		exec cargo-lambda lambda watch --invoke-address $(WATCH_ADDRESS) --invoke-port $(WATCH_PORT) \
+		--bin py-executor-lambda
+
+check: ## formatting and lints
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
+
+clean: ## remove all that was made
+	rm -rf target
+
+# SAM calls this for the layer of template.yaml; what lies in ARTIFACTS_DIR becomes /opt.
+build-RuntimeLayer:
+	layer/build $(ARCH)
+	cp -a target/layer/$(ARCH)/runtime "$(ARTIFACTS_DIR)/runtime"

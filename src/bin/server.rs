@@ -1,0 +1,7 @@
+//! The service behind a port, as Cloud Run wants it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    py_executor::zygote::dispatch().unwrap_or_else(py_executor::server::main)
+}

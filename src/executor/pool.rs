@@ -1,0 +1,142 @@
+//! Workers made ahead. A job takes one that is already forked and locked in; the next one is made meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::process::Child;
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use super::worker::Worker;
+use super::zygote::{StartError, Zygote};
+use crate::config::Config;
+use crate::protocol::Hello;
+use crate::sandbox::privileges::Installation;
+
+/// Between two attempts of something that failed: long enough not to take a processor, short enough to recover at once.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// A zygote that dies younger than this is not replaced at once.
+const INFANT: Duration = Duration::from_secs(1);
+
+/// The longest pause before a zygote is replaced.
+const MAX_BACK_OFF: Duration = Duration::from_secs(5);
+
+type Current = watch::Receiver<Option<Arc<Zygote>>>;
+
+/// The parked workers and those who see to them.
+pub struct Pool {
+    parked: Mutex<mpsc::Receiver<Worker>>,
+    current: Current,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Pool {
+    /// Starts a zygote and makes a first worker, so that a host that cannot keep the promises is found out here.
+    pub async fn start(config: &Config, installation: Installation) -> Result<Self, StartError> {
+        let hello = Hello { preload: config.preload.clone(), policy: config.policy.clone() };
+        let (zygote, child) = Zygote::start(&installation, &hello).await?;
+        let zygote = Arc::new(zygote);
+        let first = Worker::make(&zygote).await.map_err(|error| StartError::Worker(error.to_string()))?;
+
+        let concurrency = config.concurrency.get();
+        let (parking, parked) = mpsc::channel(concurrency);
+        let (publish, current) = watch::channel(Some(Arc::clone(&zygote)));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(supervise(installation, hello, zygote, child, publish));
+        for first in std::iter::once(Some(first)).chain((1..concurrency).map(|_| None)) {
+            tasks.spawn(fill(parking.clone(), current.clone(), first));
+        }
+        Ok(Self { parked: Mutex::new(parked), current, tasks: Mutex::new(tasks) })
+    }
+
+    /// Python's version.
+    pub fn python(&self) -> String {
+        self.current.borrow().as_ref().map_or_else(String::new, |zygote| zygote.python.clone())
+    }
+
+    /// A worker that waits for its job; `None` when the pool has stopped.
+    pub async fn take(&self) -> Option<Worker> {
+        let mut parked = self.parked.lock().await;
+        loop {
+            let worker = parked.recv().await?;
+            if worker.is_alive() {
+                return Some(worker);
+            }
+            warn!("a parked worker has died");
+        }
+    }
+
+    /// Ends all workers and zygotes.
+    pub async fn stop(&self) {
+        self.tasks.lock().await.shutdown().await;
+        let mut parked = self.parked.lock().await;
+        parked.close();
+        while parked.try_recv().is_ok() {}
+    }
+}
+
+/// Keeps a zygote alive: replaces it when it dies or is condemned.
+async fn supervise(
+    installation: Installation,
+    hello: Hello,
+    zygote: Arc<Zygote>,
+    child: Child,
+    publish: watch::Sender<Option<Arc<Zygote>>>,
+) {
+    let (mut zygote, mut child) = (zygote, child);
+    let mut back_off = Duration::ZERO;
+    loop {
+        let born = Instant::now();
+        tokio::select! {
+            _ = child.wait() => warn!("a zygote has died; starting another"),
+            () = zygote.condemned() => warn!("a zygote does not work any more; starting another"),
+        }
+        publish.send_replace(None);
+        if let Err(error) = child.kill().await {
+            error!(%error, "cannot end a zygote");
+        }
+        back_off = if born.elapsed() < INFANT { (back_off * 2).clamp(RETRY, MAX_BACK_OFF) } else { Duration::ZERO };
+        (zygote, child) = loop {
+            tokio::time::sleep(back_off).await;
+            match Zygote::start(&installation, &hello).await {
+                Ok((zygote, child)) => break (Arc::new(zygote), child),
+                Err(error) => {
+                    error!(%error, "a zygote did not start");
+                    back_off = (back_off * 2).clamp(RETRY, MAX_BACK_OFF);
+                }
+            }
+        };
+        info!("a new zygote is up");
+        publish.send_replace(Some(Arc::clone(&zygote)));
+    }
+}
+
+/// Makes workers as long as there is room to park them.
+async fn fill(parking: mpsc::Sender<Worker>, mut current: Current, mut first: Option<Worker>) {
+    while let Ok(place) = parking.reserve().await {
+        let worker = match first.take() {
+            Some(worker) => worker,
+            None => match make(&mut current).await {
+                Some(worker) => worker,
+                None => return,
+            },
+        };
+        place.send(worker);
+    }
+}
+
+/// Makes a worker, however often that takes; `None` when there will never be a zygote again.
+async fn make(current: &mut Current) -> Option<Worker> {
+    loop {
+        let zygote = Arc::clone(current.wait_for(Option::is_some).await.ok()?.as_ref()?);
+        match Worker::make(&zygote).await {
+            Ok(worker) => return Some(worker),
+            Err(error) => warn!(%error, "cannot make a worker"),
+        }
+        drop(zygote);
+        tokio::time::sleep(RETRY).await;
+    }
+}

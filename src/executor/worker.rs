@@ -1,0 +1,370 @@
+//! The service's side of a worker: giving it its job, and watching it until something ends it.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::SocketFlags;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Signal, pidfd_send_signal};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
+use tokio::time::Instant;
+
+use super::Collect;
+use super::capture::Capture;
+use super::zygote::Zygote;
+use crate::channel;
+use crate::job::Job;
+use crate::outcome::{Ending, Failure, Outcome};
+use crate::protocol::{Ended, File, GuardReport, JobFrame, START, Token, Verdict, decode_outcome};
+use crate::sys;
+
+/// Locking a worker in takes about a millisecond.
+const READY_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a pipe holds (pipe(7)); no script can make its pipes larger.
+const PIPE_CAPACITY: usize = 64 * 1024;
+
+/// More than a stream socket holds with the kernel's default buffers (socket(7)).
+const SOCKET_CAPACITY: usize = 1 << 20;
+
+/// How long a worker that has answered may take to end by itself, so that its guard can report what it used.
+const REPORT_LIMIT: Duration = Duration::from_millis(100);
+
+/// Why a worker could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum MakeError {
+    #[error("cannot make its channels: {0}")]
+    Channels(io::Error),
+    #[error("cannot fork: {0}")]
+    Fork(io::Error),
+    #[error("its guard is gone: {0}")]
+    Guard(io::Error),
+    #[error(transparent)]
+    Sandbox(#[from] crate::sandbox::SandboxError),
+    #[error("unexpected report {0}")]
+    Unexpected(String),
+    #[error("it was not ready within {} s", READY_LIMIT.as_secs())]
+    Slow,
+}
+
+/// A worker that is locked in and waits for its job.
+pub struct Worker {
+    channel: UnixStream,
+    stdout: pipe::Receiver,
+    stderr: pipe::Receiver,
+    remains: Remains,
+}
+
+/// What is left of a worker after its answer: its guard, and with that everything in its PID namespace. Killed when
+/// dropped.
+pub struct Remains {
+    control: AsyncFd<OwnedFd>,
+    pidfd: AsyncFd<OwnedFd>,
+}
+
+/// A job that came to its end.
+pub struct Run {
+    pub outcome: Outcome,
+    pub remains: Remains,
+}
+
+/// A worker that was lost for no fault of its script, such as a killed zygote.
+pub struct Lost {
+    pub reason: String,
+    pub remains: Remains,
+}
+
+/// What a worker and its descendants used.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    pub cpu: Duration,
+    pub max_rss_bytes: u64,
+}
+
+impl Worker {
+    /// Forks a worker and waits until it is locked in.
+    pub async fn make(zygote: &Zygote) -> Result<Self, MakeError> {
+        let (ours, theirs) = Ours::make().map_err(MakeError::Channels)?;
+        let descriptors = [&theirs.channel, &theirs.stdout, &theirs.stderr, &theirs.control].map(|end| end.as_fd());
+        let pidfd = zygote.fork(descriptors).await.map_err(MakeError::Fork)?;
+        drop(theirs);
+        let pidfd = sys::watched(pidfd).map_err(MakeError::Channels)?;
+        let remains = Remains { control: ours.control, pidfd };
+        match tokio::time::timeout(READY_LIMIT, remains.report()).await {
+            Ok(Ok(GuardReport::Ready)) => {}
+            Ok(Ok(GuardReport::Failed(error))) => return Err(error.into()),
+            Ok(Ok(other)) => return Err(MakeError::Unexpected(format!("{other:?}"))),
+            Ok(Err(error)) => return Err(MakeError::Guard(error)),
+            Err(_) => return Err(MakeError::Slow),
+        }
+        Ok(Self { channel: ours.channel, stdout: ours.stdout, stderr: ours.stderr, remains })
+    }
+
+    /// Whether it still waits.
+    pub fn is_alive(&self) -> bool {
+        // A pidfd becomes readable when its process ends (pidfd_open(2)).
+        let mut ended = [PollFd::new(self.remains.pidfd.get_ref(), PollFlags::IN)];
+        poll(&mut ended, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(0)
+    }
+
+    /// Runs the job. Dropping the future kills the worker.
+    pub async fn run(mut self, job: &Job, token: Token, collect: Collect) -> Result<Run, Lost> {
+        if let Err(error) = channel::send(self.remains.control.get_ref(), START, &[]) {
+            return Err(Lost { reason: error.to_string(), remains: self.remains });
+        }
+        let mut collected = Collected::new(collect.max_output_bytes);
+        let end = self.watch(job, &token, collect, &mut collected).await;
+        self.drain(&mut collected);
+        let failure = match end {
+            End::Lost(reason) => return Err(Lost { reason, remains: self.remains }),
+            End::Answered | End::Exited(..) => {
+                match (decode_outcome(&collected.answer, &token, collect.max_result_bytes), end) {
+                    (Ok(Some(verdict)), _) => Err(verdict),
+                    (Ok(None), End::Exited(exit, usage)) => Ok(exit_failure(exit, usage, job.timeout())),
+                    (Ok(None) | Err(_), _) => Ok(Failure::Tampered),
+                }
+            }
+            End::Deadline => Ok(Failure::TimedOut { limit: job.timeout() }),
+            End::OutOfMemory => Ok(Failure::OutOfMemory { limit: collect.memory_bytes }),
+        };
+        let ending = match failure {
+            Ok(failure) => Ending::Failed(failure),
+            Err(verdict) => ending(verdict, collect),
+        };
+        let outcome = Outcome { ending, stdout: collected.stdout.into_text(), stderr: collected.stderr.into_text() };
+        Ok(Run { outcome, remains: self.remains })
+    }
+
+    /// Feeds the job in and takes what comes out, until something ends it.
+    async fn watch(&mut self, job: &Job, token: &Token, collect: Collect, collected: &mut Collected) -> End {
+        let deadline = tokio::time::sleep_until(Instant::now() + job.timeout());
+        let (mut answers, mut jobs) = self.channel.split();
+        let sending = send(&mut jobs, job, token, collect.max_result_bytes);
+        tokio::pin!(deadline, sending);
+        let (mut sent, mut stdout_open, mut stderr_open, mut answer_open) = (false, true, true, true);
+        let (mut stdout, mut stderr) = (Vec::with_capacity(PIPE_CAPACITY), Vec::with_capacity(PIPE_CAPACITY));
+        loop {
+            tokio::select! {
+                // A script that closes its channel is found out by what follows.
+                _ = &mut sending, if !sent => sent = true,
+                read = answers.read_buf(&mut collected.answer), if answer_open => {
+                    answer_open = read.is_ok_and(|bytes| bytes > 0);
+                    if !matches!(decode_outcome(&collected.answer, token, collect.max_result_bytes), Ok(None)) {
+                        return End::Answered;
+                    }
+                    collected.reserve_answer();
+                }
+                read = self.stdout.read_buf(&mut stdout), if stdout_open => {
+                    stdout_open = read.is_ok_and(|bytes| bytes > 0);
+                    collected.stdout.push(&stdout);
+                    stdout.clear();
+                }
+                read = self.stderr.read_buf(&mut stderr), if stderr_open => {
+                    stderr_open = read.is_ok_and(|bytes| bytes > 0);
+                    collected.stderr.push(&stderr);
+                    stderr.clear();
+                }
+                report = self.remains.report() => return match report {
+                    Ok(GuardReport::Ended { exit, cpu_us, max_rss_bytes }) => {
+                        End::Exited(exit, Usage { cpu: Duration::from_micros(cpu_us), max_rss_bytes })
+                    }
+                    Ok(GuardReport::OutOfMemory) => End::OutOfMemory,
+                    Ok(other) => End::Lost(format!("unexpected report {other:?}")),
+                    Err(error) => End::Lost(error.to_string()),
+                },
+                () = &mut deadline => return End::Deadline,
+            }
+        }
+    }
+
+    /// Takes what was written before the end and has not been read yet: no more than the pipes can hold, because
+    /// something that is still alive may go on writing.
+    fn drain(&mut self, collected: &mut Collected) {
+        for (pipe, capture) in [(&self.stdout, &mut collected.stdout), (&self.stderr, &mut collected.stderr)] {
+            read_pending(pipe, PIPE_CAPACITY, |bytes| capture.push(bytes));
+        }
+        read_pending(&self.channel, SOCKET_CAPACITY, |bytes| collected.answer.extend_from_slice(bytes));
+    }
+}
+
+/// Reads what lies in a non-blocking descriptor, at most about `limit` bytes. Asks the kernel: what tokio knows of its
+/// readiness may be older than the end of the worker.
+fn read_pending(source: impl AsFd, limit: usize, mut push: impl FnMut(&[u8])) {
+    let mut buffer = vec![0; PIPE_CAPACITY];
+    let mut taken = 0;
+    while taken < limit {
+        match rustix::io::read(&source, &mut buffer[..]) {
+            Ok(bytes) if bytes > 0 => {
+                push(&buffer[..bytes]);
+                taken += bytes;
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
+/// What ended a job.
+enum End {
+    /// An outcome has come, or something that cannot be one.
+    Answered,
+    Deadline,
+    OutOfMemory,
+    Exited(Ended, Usage),
+    Lost(String),
+}
+
+/// What has come from a worker so far.
+struct Collected {
+    stdout: Capture,
+    stderr: Capture,
+    answer: Vec<u8>,
+}
+
+impl Collected {
+    fn new(max_output_bytes: usize) -> Self {
+        Self {
+            stdout: Capture::new(max_output_bytes),
+            stderr: Capture::new(max_output_bytes),
+            answer: Vec::with_capacity(4096),
+        }
+    }
+
+    /// Makes room for a large answer in few steps. Its size is bounded: a frame that announces more than the limit is
+    /// refused at its header, and one that goes on behind its end is refused too.
+    fn reserve_answer(&mut self) {
+        self.answer.reserve(self.answer.len().clamp(4096, 1 << 20));
+    }
+}
+
+async fn send(
+    jobs: &mut (impl AsyncWriteExt + Unpin),
+    job: &Job,
+    token: &Token,
+    max_result_bytes: usize,
+) -> io::Result<()> {
+    /// Parts below this size are sent together.
+    const SMALL: usize = 64 * 1024;
+    let files = job.files().iter();
+    let frame = JobFrame {
+        token: *token,
+        timeout: job.timeout(),
+        max_result_bytes: max_result_bytes as u64,
+        script: job.script().as_bytes(),
+        inputs: job.inputs().as_bytes(),
+        stdin: job.stdin().as_bytes(),
+        files: files.map(|file| File { name: file.name.clone(), content: &file.content[..] }).collect(),
+    };
+    let (mut pending, parts) = frame.encode();
+    for part in parts {
+        if part.len() < SMALL {
+            pending.extend_from_slice(part);
+        } else {
+            jobs.write_all(&pending).await?;
+            pending.clear();
+            jobs.write_all(part).await?;
+        }
+    }
+    jobs.write_all(&pending).await
+}
+
+fn ending(verdict: Verdict, collect: Collect) -> Ending {
+    Ending::Failed(match verdict {
+        Verdict::Returned(value) => return Ending::Returned(value),
+        Verdict::Raised(exception) => Failure::Raised(exception),
+        Verdict::NotSerializable(reason) => Failure::NotSerializable(reason),
+        Verdict::NoMain => Failure::NoMain,
+        Verdict::MainNotCallable => Failure::MainNotCallable,
+        Verdict::ResultTooLarge => Failure::ResultTooLarge { limit: collect.max_result_bytes },
+    })
+}
+
+/// A worker that ended without an answer. One that the kernel stopped for its CPU time has used up its time.
+fn exit_failure(exit: Ended, usage: Usage, limit: Duration) -> Failure {
+    match exit {
+        Ended::Status(status) => Failure::Exited(status),
+        Ended::Signal(libc::SIGXCPU) => Failure::TimedOut { limit },
+        Ended::Signal(libc::SIGKILL) if usage.cpu > limit => Failure::TimedOut { limit },
+        Ended::Signal(signal) => Failure::Killed(signal),
+    }
+}
+
+impl Remains {
+    /// The guard's next report. Can be dropped at any time without losing one.
+    async fn report(&self) -> io::Result<GuardReport> {
+        let message = self.control.async_io(Interest::READABLE, |control| channel::receive(control)).await?;
+        message.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?.parse()
+    }
+
+    /// Waits until nothing is left of the worker. A worker that has answered gets a moment to end by itself, so that
+    /// its guard can say what it used.
+    pub async fn gone(self, expect_report: bool) -> Option<Usage> {
+        let mut usage = None;
+        if expect_report
+            && let Ok(Ok(GuardReport::Ended { cpu_us, max_rss_bytes, .. })) =
+                tokio::time::timeout(REPORT_LIMIT, self.report()).await
+        {
+            usage = Some(Usage { cpu: Duration::from_micros(cpu_us), max_rss_bytes });
+        }
+        self.kill();
+        // The guard's end is the end of all: the kernel lets an init process go last.
+        let _ = self.pidfd.readable().await;
+        usage
+    }
+
+    fn kill(&self) {
+        // It may have ended already.
+        let _ = pidfd_send_signal(self.pidfd.get_ref(), Signal::KILL);
+    }
+}
+
+impl Drop for Remains {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The service's ends of a worker's channels.
+struct Ours {
+    channel: UnixStream,
+    stdout: pipe::Receiver,
+    stderr: pipe::Receiver,
+    control: AsyncFd<OwnedFd>,
+}
+
+/// The worker's ends.
+struct Theirs {
+    channel: OwnedFd,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    control: OwnedFd,
+}
+
+impl Ours {
+    fn make() -> io::Result<(Self, Theirs)> {
+        let (channel, their_channel) = std::os::unix::net::UnixStream::pair()?;
+        channel.set_nonblocking(true)?;
+        let (stdout, their_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (stderr, their_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (control, their_control) = channel::pair(SocketFlags::empty())?;
+        rustix::io::ioctl_fionbio(&control, true)?;
+        let ours = Self {
+            channel: UnixStream::from_std(channel)?,
+            stdout: pipe::Receiver::from_owned_fd(stdout)?,
+            stderr: pipe::Receiver::from_owned_fd(stderr)?,
+            control: sys::watched(control)?,
+        };
+        let theirs = Theirs {
+            channel: their_channel.into(),
+            stdout: their_stdout,
+            stderr: their_stderr,
+            control: their_control,
+        };
+        Ok((ours, theirs))
+    }
+}

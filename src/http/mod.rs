@@ -1,0 +1,60 @@
+//! The HTTP interface: one Router for both front doors, one file per endpoint. Status codes are known here only.
+
+mod body;
+mod execute;
+mod health;
+mod index;
+mod reply;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{Method, StatusCode, Uri};
+use axum::routing::{get, post};
+
+use crate::config::Config;
+use crate::executor::Executor;
+use crate::job::Limits;
+pub use reply::Reply;
+
+/// What the endpoints work with.
+pub struct Service {
+    pub executor: Executor,
+    limits: Limits,
+    max_request_bytes: usize,
+    max_result_bytes: usize,
+    /// The front door's limit on a whole reply, where it has one.
+    max_reply_bytes: Option<usize>,
+}
+
+impl Service {
+    pub fn new(config: &Config, executor: Executor, max_reply_bytes: Option<usize>) -> Self {
+        Self {
+            executor,
+            limits: Limits { timeout: config.timeout, max_files: config.max_files },
+            max_request_bytes: config.max_request_bytes,
+            max_result_bytes: config.max_result_bytes,
+            max_reply_bytes,
+        }
+    }
+}
+
+/// The one Router.
+pub fn router(service: Arc<Service>) -> Router {
+    Router::new()
+        .route("/", get(index::index))
+        .route("/health", get(health::health))
+        .route("/execute", post(execute::execute))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .with_state(service)
+}
+
+async fn not_found(uri: Uri) -> Reply {
+    Reply::error(StatusCode::NOT_FOUND, &format!("there is nothing at {}; GET / lists the endpoints", uri.path()))
+}
+
+/// The Router adds the `Allow` header.
+async fn method_not_allowed(method: Method, uri: Uri) -> Reply {
+    Reply::error(StatusCode::METHOD_NOT_ALLOWED, &format!("{method} is not allowed at {}", uri.path()))
+}

@@ -1,0 +1,31 @@
+//! Runs untrusted Python scripts for its callers: always isolated, and faster than Python starts.
+//!
+//! The path of a request, which is also the order of the modules:
+//!
+//! 1. [`config`] is read, once; [`sandbox::privileges`] are given up; [`telemetry`] starts.
+//! 2. A front door, [`server`] or [`lambda`], takes a request and hands it to the one Router of [`http`].
+//! 3. [`job`] turns its bytes into a `Job`, or says what is wrong with them.
+//! 4. [`executor`] takes a parked worker, sends it the job, and watches: time, output, the worker's guard.
+//! 5. The worker was forked by a [`zygote`], a warm Python, and locked in by [`sandbox`] before it met the job.
+//!    They talk in the frames of [`protocol`].
+//! 6. What happened is an [`outcome::Outcome`], which [`http`] turns into the response.
+//!
+//! [`sys`] has the system calls that no crate wraps.
+
+pub mod config;
+pub mod telemetry;
+
+pub mod lambda;
+pub mod server;
+
+pub mod http;
+pub mod job;
+
+pub mod channel;
+pub mod executor;
+pub mod outcome;
+pub mod protocol;
+pub mod zygote;
+
+pub mod sandbox;
+pub mod sys;

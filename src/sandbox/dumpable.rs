@@ -1,0 +1,11 @@
+//! Whether other processes of the same user may look into this one (PR_SET_DUMPABLE(2const)).
+
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+
+use super::{Mechanism, SandboxError};
+
+/// No ptrace, no core file; /proc/PID/mem, environ and fd belong to root. Lasts until the process executes a file.
+pub fn hide_from_tracers() -> Result<(), SandboxError> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(SandboxError::at(Mechanism::Dumpable, "prctl PR_SET_DUMPABLE"))
+}

@@ -1,0 +1,99 @@
+//! The files that a script can see: the runtime, read-only, as root; a few devices; a scratch space of its own.
+
+use std::ffi::{CStr, CString};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, StatVfsMountFlags, mkdir, open, statvfs, symlink};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, mount_remount, unmount,
+};
+use rustix::process::{chdir, pivot_root};
+
+use super::policy::{DEVICES, SCRATCH, SHARED_MEMORY};
+use super::{Mechanism, Policy, SandboxError};
+
+/// Where the new root is mounted before it becomes the root: a directory that every host has.
+const NEW_ROOT: &str = "/tmp";
+
+const NO_PRIVILEGES: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
+
+/// Makes the working directory, which is the runtime, the root of this mount namespace, read-only, with a fresh /proc
+/// and a minimal /dev. Must run in a process of the new PID namespace.
+///
+/// The runtime is named by the working directory and not by its path: it may lie where this user cannot go, and
+/// entering a mount namespace takes the working directory along.
+pub fn switch_root() -> Result<(), SandboxError> {
+    let failed = |step| SandboxError::at(Mechanism::Root, step);
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+        .map_err(failed("make mounts private"))?;
+    mount_bind(".", NEW_ROOT).map_err(failed("bind the runtime"))?;
+    chdir(NEW_ROOT).map_err(failed("enter the runtime"))?;
+    mount_devices()?;
+    // Before the host's /proc goes: the kernel mounts a new one only where one is fully visible (mount_namespaces(7)).
+    mount_proc(c"proc")?;
+    make_read_only(c".")?;
+    pivot_root(".", ".").map_err(failed("pivot_root"))?;
+    unmount(".", UnmountFlags::DETACH).map_err(failed("unmount the host's root"))?;
+    chdir("/").map_err(failed("enter the new root"))
+}
+
+/// Gives a worker its own /proc, /tmp and /dev/shm. The last two are one file system, with one limit.
+pub fn mount_scratch(policy: &Policy) -> Result<(), SandboxError> {
+    /// Holds the file system while its two halves are bound to their places.
+    const STAGE: &str = "/run";
+    let failed = |step| SandboxError::at(Mechanism::Scratch, step);
+    let options = format!("mode=0700,size={},nr_inodes={}", policy.scratch_bytes, policy.scratch_inodes);
+    let options = CString::new(options).expect("numbers have no NUL");
+    mount("scratch", STAGE, "tmpfs", NO_PRIVILEGES, options.as_c_str()).map_err(failed("mount tmpfs"))?;
+    for (half, target) in [("/run/tmp", SCRATCH), ("/run/shm", SHARED_MEMORY)] {
+        mkdir(half, Mode::RWXU).map_err(failed("mkdir"))?;
+        mount_bind(half, target).map_err(failed("bind"))?;
+    }
+    unmount(STAGE, UnmountFlags::DETACH).map_err(failed("unmount the stage"))?;
+    mount_proc(c"/proc")?;
+    chdir(SCRATCH).map_err(failed("enter the scratch directory"))
+}
+
+/// Mounts /proc for this PID namespace, without what is not about its processes where the kernel can (Linux 5.8): no
+/// kernel settings, no machine figures.
+fn mount_proc(target: &CStr) -> Result<(), SandboxError> {
+    let flags = NO_PRIVILEGES | MountFlags::NOEXEC;
+    mount("proc", target, "proc", flags, c"subset=pid")
+        .or_else(|_| mount("proc", target, "proc", flags, None))
+        .map_err(SandboxError::at(Mechanism::Root, "mount proc"))
+}
+
+fn mount_devices() -> Result<(), SandboxError> {
+    let failed = |step: &str| SandboxError::at(Mechanism::Root, &format!("/dev: {step}"));
+    mount("dev", "dev", "tmpfs", MountFlags::NOSUID | MountFlags::NOEXEC, c"mode=0755,size=64k,nr_inodes=32")
+        .map_err(failed("mount tmpfs"))?;
+    for device in DEVICES {
+        let target = Path::new("dev").join(device);
+        open(&target, OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC, Mode::RUSR).map_err(failed(device))?;
+        mount_bind(Path::new("/dev").join(device), &target).map_err(failed(device))?;
+    }
+    for (name, target) in [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")] {
+        symlink(target, Path::new("dev").join(name)).map_err(failed(name))?;
+    }
+    mkdir("dev/shm", Mode::RWXU).map_err(failed("shm"))?;
+    mount_remount("dev", MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NOEXEC, c"")
+        .map_err(failed("make read-only"))
+}
+
+/// A bind mount keeps the flags that the host has locked: they must be named again, or the kernel refuses.
+fn make_read_only(target: &CStr) -> Result<(), SandboxError> {
+    let failed = |step| SandboxError::at(Mechanism::Root, step);
+    let locked = statvfs(target).map_err(failed("statvfs"))?.f_flag;
+    let mut flags = MountFlags::BIND | MountFlags::RDONLY | NO_PRIVILEGES;
+    for (locked_flag, flag) in [
+        (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
+        (StatVfsMountFlags::NOATIME, MountFlags::NOATIME),
+        (StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
+        (StatVfsMountFlags::RELATIME, MountFlags::RELATIME),
+    ] {
+        if locked.contains(locked_flag) {
+            flags |= flag;
+        }
+    }
+    mount_remount(target, flags, c"").map_err(failed("make the runtime read-only"))
+}

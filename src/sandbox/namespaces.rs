@@ -1,0 +1,51 @@
+//! Namespaces (namespaces(7)).
+//!
+//! A zygote has its own user, mount, PID, network, IPC and UTS namespaces: it is the init process of everything that
+//! it forks, so that nothing survives it, and the network namespace has no interface but a loopback that is down.
+//! Each worker gets a mount, PID and IPC namespace of its own, and, when all mounts are made, a user namespace in which
+//! it is nobody special. The network and UTS namespaces are shared by the workers of a zygote: making and destroying
+//! a network namespace costs more than everything else together, and no worker can open a socket to reach another.
+
+use std::fs;
+
+use rustix::process::{getegid, geteuid};
+use rustix::thread::UnshareFlags;
+
+use super::{Mechanism, SandboxError};
+use crate::sys;
+
+/// The namespaces that each worker has for itself from its first instruction.
+pub const WORKER_NAMESPACES: UnshareFlags = UnshareFlags::NEWNS.union(UnshareFlags::NEWPID).union(UnshareFlags::NEWIPC);
+
+/// Leaves the host's namespaces. The process is root in the new user namespace, and its first child is the init
+/// process of the new PID namespace.
+pub fn enter_zygote_namespaces() -> Result<(), SandboxError> {
+    enter(
+        UnshareFlags::NEWUSER
+            | UnshareFlags::NEWNS
+            | UnshareFlags::NEWPID
+            | UnshareFlags::NEWNET
+            | UnshareFlags::NEWIPC
+            | UnshareFlags::NEWUTS,
+        0,
+    )?;
+    rustix::system::sethostname(b"sandbox").map_err(SandboxError::at(Mechanism::Namespaces, "sethostname"))
+}
+
+/// Enters a user namespace of its own, as user and group `id`: nothing outside of it grants it anything, and the limit
+/// on processes counts this worker's alone.
+pub fn enter_user_namespace(id: u32) -> Result<(), SandboxError> {
+    enter(UnshareFlags::NEWUSER, id)
+}
+
+fn enter(namespaces: UnshareFlags, id: u32) -> Result<(), SandboxError> {
+    let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+    sys::unshare(namespaces).map_err(SandboxError::at(Mechanism::Namespaces, "unshare"))?;
+    let write = |path: &str, text: String| {
+        fs::write(path, text).map_err(SandboxError::at(Mechanism::Namespaces, &format!("write {path}")))
+    };
+    // An unprivileged process must give up setgroups(2) before it may map a group (user_namespaces(7)).
+    write("/proc/self/setgroups", "deny".to_owned())?;
+    write("/proc/self/uid_map", format!("{id} {uid} 1"))?;
+    write("/proc/self/gid_map", format!("{id} {gid} 1"))
+}

@@ -1,0 +1,195 @@
+//! The system calls that a script may make, with the reason for each unusual line.
+//!
+//! The list is what CPython, numpy, pandas, matplotlib, threads, multiprocessing, subprocess, sqlite3 and asyncio use,
+//! and never more than Docker's default profile allows.
+
+use std::collections::BTreeMap;
+
+use super::program::{Condition, Rule};
+
+/// Allowed with any arguments.
+#[rustfmt::skip]
+const ALLOWED: &[libc::c_long] = &[
+    // Files. Which ones is decided by the mounts and Landlock, not here.
+    libc::SYS_read, libc::SYS_write, libc::SYS_readv, libc::SYS_writev, libc::SYS_pread64, libc::SYS_pwrite64,
+    libc::SYS_preadv, libc::SYS_pwritev, libc::SYS_preadv2, libc::SYS_pwritev2, libc::SYS_openat, libc::SYS_openat2,
+    libc::SYS_close, libc::SYS_close_range, libc::SYS_lseek, libc::SYS_fstat, libc::SYS_newfstatat, libc::SYS_statx,
+    libc::SYS_statfs, libc::SYS_fstatfs, libc::SYS_getdents64, libc::SYS_readlinkat, libc::SYS_faccessat,
+    libc::SYS_faccessat2, libc::SYS_mkdirat, libc::SYS_unlinkat, libc::SYS_renameat2, libc::SYS_linkat,
+    libc::SYS_symlinkat, libc::SYS_fchmod, libc::SYS_fchmodat, libc::SYS_fchmodat2, libc::SYS_fchown,
+    libc::SYS_fchownat, libc::SYS_utimensat, libc::SYS_truncate, libc::SYS_ftruncate, libc::SYS_fallocate,
+    libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_fadvise64, libc::SYS_readahead, libc::SYS_flock, libc::SYS_umask,
+    libc::SYS_chdir, libc::SYS_fchdir, libc::SYS_getcwd, libc::SYS_sendfile, libc::SYS_copy_file_range,
+    // FIFOs; a device needs a capability that no worker has, and Landlock refuses it too.
+    libc::SYS_mknodat,
+    // shutil copies extended attributes; there are none to be found, and none can be set.
+    libc::SYS_getxattr, libc::SYS_lgetxattr, libc::SYS_fgetxattr, libc::SYS_listxattr, libc::SYS_llistxattr,
+    libc::SYS_flistxattr,
+    // Descriptors and waiting for them.
+    libc::SYS_dup, libc::SYS_dup3, libc::SYS_pipe2, libc::SYS_eventfd2, libc::SYS_timerfd_create,
+    libc::SYS_timerfd_settime, libc::SYS_timerfd_gettime, libc::SYS_signalfd4, libc::SYS_epoll_create1,
+    libc::SYS_epoll_ctl, libc::SYS_epoll_pwait, libc::SYS_epoll_pwait2, libc::SYS_ppoll, libc::SYS_pselect6,
+    // What a connected socketpair needs; none can be connected elsewhere (see CONDITIONAL).
+    libc::SYS_recvfrom, libc::SYS_recvmsg, libc::SYS_sendmsg, libc::SYS_shutdown, libc::SYS_getsockopt,
+    libc::SYS_getsockname, libc::SYS_getpeername,
+    // Memory.
+    libc::SYS_mmap, libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_mremap, libc::SYS_madvise, libc::SYS_brk,
+    libc::SYS_msync, libc::SYS_mincore, libc::SYS_mlock, libc::SYS_mlock2, libc::SYS_munlock, libc::SYS_mlockall,
+    libc::SYS_munlockall, libc::SYS_membarrier, libc::SYS_get_mempolicy,
+    // Processes and threads, within RLIMIT_NPROC.
+    libc::SYS_execve, libc::SYS_execveat, libc::SYS_exit, libc::SYS_exit_group, libc::SYS_wait4, libc::SYS_waitid,
+    libc::SYS_kill, libc::SYS_tkill, libc::SYS_tgkill, libc::SYS_pidfd_open, libc::SYS_pidfd_send_signal,
+    libc::SYS_getpid, libc::SYS_getppid, libc::SYS_gettid, libc::SYS_getpgid, libc::SYS_setpgid, libc::SYS_getsid,
+    libc::SYS_setsid, libc::SYS_getuid, libc::SYS_geteuid, libc::SYS_getgid, libc::SYS_getegid, libc::SYS_getresuid,
+    libc::SYS_getresgid, libc::SYS_getgroups, libc::SYS_capget, libc::SYS_set_tid_address,
+    libc::SYS_set_robust_list, libc::SYS_get_robust_list, libc::SYS_rseq, libc::SYS_futex, libc::SYS_futex_waitv,
+    libc::SYS_sched_yield, libc::SYS_sched_getaffinity, libc::SYS_sched_setaffinity, libc::SYS_sched_getparam,
+    libc::SYS_sched_getscheduler, libc::SYS_sched_get_priority_max, libc::SYS_sched_get_priority_min,
+    libc::SYS_sched_rr_get_interval, libc::SYS_getpriority, libc::SYS_getcpu, libc::SYS_getrusage, libc::SYS_times,
+    // Signals and time.
+    libc::SYS_rt_sigaction, libc::SYS_rt_sigprocmask, libc::SYS_rt_sigreturn, libc::SYS_rt_sigpending,
+    libc::SYS_rt_sigsuspend, libc::SYS_rt_sigtimedwait, libc::SYS_rt_sigqueueinfo, libc::SYS_sigaltstack,
+    libc::SYS_restart_syscall, libc::SYS_nanosleep, libc::SYS_clock_nanosleep, libc::SYS_clock_gettime,
+    libc::SYS_clock_getres, libc::SYS_gettimeofday, libc::SYS_getitimer, libc::SYS_setitimer, libc::SYS_timer_create,
+    libc::SYS_timer_settime, libc::SYS_timer_gettime, libc::SYS_timer_getoverrun, libc::SYS_timer_delete,
+    // The system.
+    libc::SYS_uname, libc::SYS_sysinfo, libc::SYS_getrandom,
+    // A program can only restrict itself further with these.
+    libc::SYS_landlock_create_ruleset, libc::SYS_landlock_add_rule, libc::SYS_landlock_restrict_self,
+];
+
+/// The older forms of the same calls, which only x86_64 has.
+#[cfg(target_arch = "x86_64")]
+#[rustfmt::skip]
+const ALLOWED_ON_ARCHITECTURE: &[libc::c_long] = &[
+    libc::SYS_open, libc::SYS_creat, libc::SYS_stat, libc::SYS_lstat, libc::SYS_access, libc::SYS_mkdir,
+    libc::SYS_rmdir, libc::SYS_unlink, libc::SYS_rename, libc::SYS_renameat, libc::SYS_link, libc::SYS_symlink,
+    libc::SYS_readlink, libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown, libc::SYS_utime, libc::SYS_utimes,
+    libc::SYS_futimesat, libc::SYS_getdents, libc::SYS_mknod, libc::SYS_dup2, libc::SYS_pipe, libc::SYS_eventfd,
+    libc::SYS_signalfd, libc::SYS_epoll_create, libc::SYS_epoll_wait, libc::SYS_poll, libc::SYS_select,
+    libc::SYS_fork, libc::SYS_vfork, libc::SYS_getpgrp, libc::SYS_alarm, libc::SYS_pause, libc::SYS_time,
+    // Every program sets its thread pointer with it.
+    libc::SYS_arch_prctl,
+];
+#[cfg(target_arch = "aarch64")]
+const ALLOWED_ON_ARCHITECTURE: &[libc::c_long] = &[libc::SYS_renameat];
+
+/// Answered with ENOSYS, so that the caller takes an older way.
+const NOT_IMPLEMENTED: &[libc::c_long] = &[
+    // Its flags are in memory, where a filter cannot see them; the C library falls back to clone.
+    libc::SYS_clone3,
+];
+
+/// Every flag of clone(2) that makes a namespace. CLONE_NEWTIME shares its bit with the exit signal and is for clone3
+/// and unshare only.
+const NAMESPACES: u64 = (libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET) as u64;
+
+/// Allowed for some arguments.
+#[allow(clippy::cast_possible_wrap, reason = "small constants, whose types differ between architectures")]
+fn conditional() -> Vec<(libc::c_long, Condition)> {
+    use Condition::{Both, NoBits, OneOf};
+    let one_of = |argument, values: &[i64]| OneOf(argument, values.iter().map(|value| value.cast_unsigned()).collect());
+    vec![
+        (libc::SYS_clone, NoBits(0, NAMESPACES)),
+        // Other processes' limits are none of a script's business; 0 is the caller.
+        (libc::SYS_prlimit64, one_of(0, &[0])),
+        (libc::SYS_setpriority, one_of(0, &[i64::from(libc::PRIO_PROCESS)])),
+        // multiprocessing and asyncio talk to themselves over stream pairs. A datagram pair could be given a name and
+        // reach another worker; any other family is kernel code that no script needs.
+        (
+            libc::SYS_socketpair,
+            Both(Box::new(one_of(0, &[libc::AF_UNIX.into()])), Box::new(one_of(1, &stream_types()))),
+        ),
+        // To the connected peer only: with an address it could reach others.
+        (libc::SYS_sendto, one_of(4, &[0])),
+        (
+            libc::SYS_ioctl,
+            one_of(
+                1,
+                &[
+                    // isatty, the size of a terminal, bytes waiting, non-blocking, close-on-exec: nothing else.
+                    libc::TCGETS as i64,
+                    libc::TIOCGWINSZ as i64,
+                    libc::FIONREAD as i64,
+                    libc::FIONBIO as i64,
+                    libc::FIOCLEX as i64,
+                    libc::FIONCLEX as i64,
+                ],
+            ),
+        ),
+        (
+            libc::SYS_prctl,
+            one_of(
+                0,
+                &[
+                    libc::PR_SET_NAME.into(),
+                    libc::PR_GET_NAME.into(),
+                    libc::PR_SET_PDEATHSIG.into(),
+                    libc::PR_GET_PDEATHSIG.into(),
+                    libc::PR_GET_DUMPABLE.into(),
+                    libc::PR_GET_NO_NEW_PRIVS.into(),
+                    libc::PR_CAPBSET_READ.into(),
+                    // The C library names its arenas for /proc/self/maps.
+                    libc::PR_SET_VMA.into(),
+                ],
+            ),
+        ),
+        // Pipes of the default size: larger ones are kernel memory that no limit of ours counts.
+        (
+            libc::SYS_fcntl,
+            one_of(
+                1,
+                &[
+                    libc::F_DUPFD.into(),
+                    libc::F_DUPFD_CLOEXEC.into(),
+                    libc::F_GETFD.into(),
+                    libc::F_SETFD.into(),
+                    libc::F_GETFL.into(),
+                    libc::F_SETFL.into(),
+                    libc::F_GETLK.into(),
+                    libc::F_SETLK.into(),
+                    libc::F_SETLKW.into(),
+                    libc::F_OFD_GETLK.into(),
+                    libc::F_OFD_SETLK.into(),
+                    libc::F_OFD_SETLKW.into(),
+                    libc::F_GETPIPE_SZ.into(),
+                    libc::F_GET_SEALS.into(),
+                    // Before a script starts, the worker seals its standard input with it.
+                    libc::F_ADD_SEALS.into(),
+                ],
+            ),
+        ),
+    ]
+}
+
+fn stream_types() -> [i64; 4] {
+    let (cloexec, nonblock) = (i64::from(libc::SOCK_CLOEXEC), i64::from(libc::SOCK_NONBLOCK));
+    let stream = i64::from(libc::SOCK_STREAM);
+    [stream, stream | cloexec, stream | nonblock, stream | cloexec | nonblock]
+}
+
+/// The whole policy, by call number. What is missing is refused with EPERM; among it, on purpose:
+/// socket, bind, connect, listen, accept (no network of any kind); ptrace, process_vm_*, pidfd_getfd, kcmp (other
+/// processes); mount, unshare, setns, chroot, pivot_root (namespaces); bpf, perf_event_open, userfaultfd, io_uring_*,
+/// keyctl, add_key, splice, tee, vmsplice (kernel surface that exploits came through); memfd_create, shmget, msgget,
+/// semget, mq_open (memory that is in no process's account); set*id, capset, personality, seccomp.
+pub fn rules() -> BTreeMap<u32, Rule> {
+    let number = |call: libc::c_long| u32::try_from(call).expect("call numbers are small and positive");
+    let mut rules = BTreeMap::new();
+    for call in ALLOWED.iter().chain(ALLOWED_ON_ARCHITECTURE) {
+        rules.insert(number(*call), Rule::Allow);
+    }
+    for call in NOT_IMPLEMENTED {
+        rules.insert(number(*call), Rule::Refuse(libc::ENOSYS as u16));
+    }
+    for (call, condition) in conditional() {
+        rules.insert(number(call), Rule::When(condition));
+    }
+    rules
+}

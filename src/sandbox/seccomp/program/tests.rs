@@ -1,0 +1,136 @@
+//! The program is run by a small interpreter of its own, so that every rule is checked without a kernel.
+
+use std::collections::BTreeMap;
+
+use super::{ARCHITECTURE, Condition, LAST_KNOWN, Rule, compile};
+use crate::sandbox::seccomp::calls;
+use crate::sys::Instruction;
+
+/// Of linux/audit.h.
+const AUDIT_ARCH_I386: u32 = 0x4000_0003;
+
+const ALLOWED: u32 = libc::SECCOMP_RET_ALLOW;
+const EPERM: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+const ENOSYS: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+
+fn run(program: &[Instruction], arch: u32, number: u32, arguments: [u64; 6]) -> u32 {
+    let word = |offset: u32| match offset {
+        0 => number,
+        4 => arch,
+        16.. => {
+            let argument = arguments[(offset as usize - 16) / 8];
+            if offset.is_multiple_of(8) { argument as u32 } else { (argument >> 32) as u32 }
+        }
+        _ => 0,
+    };
+    let (mut at, mut accumulator) = (0, 0);
+    loop {
+        let Instruction { code, jt, jf, k } = program[at];
+        let (class, operation) = (u32::from(code) & 7, u32::from(code) & 0xf0);
+        at += 1;
+        match class {
+            libc::BPF_LD => accumulator = word(k),
+            libc::BPF_RET => return k,
+            _ if operation == libc::BPF_JA => at += k as usize,
+            _ => {
+                let holds = match operation {
+                    libc::BPF_JEQ => accumulator == k,
+                    libc::BPF_JGE => accumulator >= k,
+                    libc::BPF_JSET => accumulator & k != 0,
+                    other => panic!("unexpected operation {other}"),
+                };
+                at += usize::from(if holds { jt } else { jf });
+            }
+        }
+    }
+}
+
+fn decide(rule: Rule, arguments: [u64; 6]) -> u32 {
+    run(&compile(&BTreeMap::from([(7, rule)])), ARCHITECTURE, 7, arguments)
+}
+
+#[test]
+fn every_call_number_gets_its_own_rule() {
+    let rules = calls::rules();
+    let program = compile(&rules);
+    for number in 0..=LAST_KNOWN {
+        let expected = match rules.get(&number) {
+            Some(Rule::Allow) => ALLOWED,
+            Some(Rule::Refuse(errno)) => libc::SECCOMP_RET_ERRNO | u32::from(*errno),
+            Some(Rule::When(_)) => continue,
+            None => EPERM,
+        };
+        assert_eq!(run(&program, ARCHITECTURE, number, [0; 6]), expected, "call {number}");
+    }
+}
+
+#[test]
+fn unknown_calls_are_not_implemented() {
+    let program = compile(&calls::rules());
+    for number in [LAST_KNOWN + 1, 1000, 0x3fff_ffff] {
+        assert_eq!(run(&program, ARCHITECTURE, number, [0; 6]), ENOSYS);
+    }
+}
+
+#[test]
+fn foreign_architectures_and_x32_are_refused() {
+    let program = compile(&calls::rules());
+    let read = libc::SYS_read as u32;
+    assert_eq!(run(&program, ARCHITECTURE, read, [0; 6]), ALLOWED);
+    assert_eq!(run(&program, AUDIT_ARCH_I386, read, [0; 6]), EPERM);
+    assert_eq!(run(&program, ARCHITECTURE, read | super::X32_BIT, [0; 6]), EPERM);
+}
+
+#[test]
+fn values_are_compared_on_all_64_bits() {
+    let rule = || Rule::When(Condition::OneOf(1, vec![1, 0x5_0000_0002, 3]));
+    for allowed in [1, 0x5_0000_0002, 3] {
+        assert_eq!(decide(rule(), [9, allowed, 9, 9, 9, 9]), ALLOWED, "{allowed:x}");
+    }
+    for refused in [0, 2, 4, 0x1_0000_0001, 0x5_0000_0003, u64::MAX, 0x8000_0000_0000_0003] {
+        assert_eq!(decide(rule(), [1, refused, 1, 1, 1, 1]), EPERM, "{refused:x}");
+    }
+}
+
+#[test]
+fn bits_are_looked_for_in_both_halves() {
+    let rule = || Rule::When(Condition::NoBits(0, 0x1_0000_0010));
+    for (argument, expected) in [(0, ALLOWED), (0xf, ALLOWED), (0x10, EPERM), (0x1_0000_0000, EPERM), (u64::MAX, EPERM)]
+    {
+        assert_eq!(decide(rule(), [argument, 0, 0, 0, 0, 0]), expected, "{argument:x}");
+    }
+}
+
+#[test]
+fn both_conditions_must_hold() {
+    let rule = || {
+        Rule::When(Condition::Both(
+            Box::new(Condition::OneOf(0, vec![1, 2])),
+            Box::new(Condition::OneOf(1, vec![5, 6])),
+        ))
+    };
+    for (first, second, expected) in [
+        (1, 5, ALLOWED),
+        (2, 6, ALLOWED),
+        (1, 6, ALLOWED),
+        (3, 5, EPERM),
+        (1, 7, EPERM),
+        (1 << 32, 5, EPERM),
+        (0, 0, EPERM),
+    ] {
+        assert_eq!(decide(rule(), [first, second, 0, 0, 0, 0]), expected, "{first} {second}");
+    }
+}
+
+#[test]
+fn threads_may_be_made_and_namespaces_may_not() {
+    let program = compile(&calls::rules());
+    let clone = |flags: i32| {
+        run(&program, ARCHITECTURE, libc::SYS_clone as u32, [u64::from(flags.cast_unsigned()), 0, 0, 0, 0, 0])
+    };
+    assert_eq!(clone(libc::CLONE_VM | libc::CLONE_THREAD | libc::CLONE_SIGHAND), ALLOWED);
+    assert_eq!(clone(libc::SIGCHLD), ALLOWED);
+    for namespace in [libc::CLONE_NEWUSER, libc::CLONE_NEWNET, libc::CLONE_NEWNS, libc::CLONE_NEWPID] {
+        assert_eq!(clone(namespace | libc::SIGCHLD), EPERM);
+    }
+}

@@ -1,0 +1,124 @@
+//! The front door of Cloud Run and of any other host: the Router behind a port.
+
+use std::future::Future;
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::ListenerExt;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+
+use crate::config::Config;
+use crate::executor::{Executor, StartError};
+use crate::http::{self, Service};
+use crate::sandbox::privileges::{self, Installation, PrepareError};
+use crate::telemetry;
+
+/// Why the server did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error("wrong settings:\n{0}")]
+    Config(#[from] crate::config::ConfigError),
+    #[error("EXECUTOR_LOG is not a log filter: {0}")]
+    Log(#[from] tracing_subscriber::filter::ParseError),
+    #[error("cannot listen on {address}: {source}")]
+    Listen { address: std::net::SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// The whole program. Settings, port and privileges come first, while there is one thread: giving up root changes the
+/// identity of one thread only, and a low port may need it.
+pub fn run() -> Result<(), ServerError> {
+    let config = Config::from_environment()?;
+    telemetry::start(&config.log)?;
+    let address = (config.host, config.port).into();
+    let listener = TcpListener::bind(address).map_err(|source| ServerError::Listen { address, source })?;
+    let installation = privileges::give_up(&config.runtime)?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let shutdown = shutdown_signal()?;
+        serve(config, listener, installation, shutdown).await
+    })
+}
+
+/// For `main`: runs the program and says what went wrong.
+pub fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("py-executor: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves on `listener` until `shutdown` comes, then lets what runs finish within the grace period.
+pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    installation: Installation,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServerError> {
+    let executor = Executor::start(&config, installation).await?;
+    let service = Arc::new(Service::new(&config, executor, None));
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    info!(address = %listener.local_addr()?, "listening");
+    accept(http::router(Arc::clone(&service)), listener, config.grace, &service, shutdown).await;
+    service.executor.stop().await;
+    info!("stopped");
+    Ok(())
+}
+
+async fn accept(
+    router: Router,
+    listener: tokio::net::TcpListener,
+    grace: Duration,
+    service: &Arc<Service>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) {
+    // Answers are small and complete: waiting for more to send along only delays them.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+    let stop = async move {
+        shutdown.await;
+        info!("shutting down");
+        stopping.send_replace(true);
+    };
+    let serving = axum::serve(listener, router).with_graceful_shutdown(stop).into_future();
+    let drained = async {
+        // The sender lives in the future above.
+        let _ = stopped.wait_for(|stopping| *stopping).await;
+        let drained = tokio::time::timeout(grace, service.executor.drain()).await;
+        if drained.is_err() {
+            warn!("scripts were still running at the end of the grace period");
+        }
+        // A moment for the last answers to leave; connections without a request are not waited for.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    tokio::select! {
+        result = serving => if let Err(error) = result { error!(%error, "the listener failed") },
+        () = drained => {}
+    }
+}
+
+/// Resolves at the first SIGTERM or SIGINT.
+fn shutdown_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,42 @@
+//! Descriptors that a process got from the one that started it.
+
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use tokio::io::unix::AsyncFd;
+
+/// Takes ownership of a descriptor that this process was started with.
+///
+/// # Safety
+/// `number` must be open, and nothing else in this process may own it.
+pub unsafe fn inherited(number: RawFd) -> OwnedFd {
+    // SAFETY: the caller promises that the descriptor is open and not owned.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}
+
+/// Closes every descriptor but 0, 1, 2 and `keep` (close_range(2), Linux 5.9).
+///
+/// # Safety
+/// No other value of this process may use a descriptor afterwards that is not in `keep`: call it in a child that has
+/// just been forked and that forgets what it does not keep.
+pub unsafe fn close_all_but(keep: &[BorrowedFd<'_>]) -> std::io::Result<()> {
+    let mut kept: Vec<u32> = keep.iter().map(|fd| fd.as_raw_fd().cast_unsigned()).collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for end in kept.into_iter().chain([u32::MAX]) {
+        if end > first {
+            // SAFETY: the call only closes descriptors, and the caller promises that none of them is used again.
+            let result = unsafe { libc::syscall(libc::SYS_close_range, first, end - 1, 0) };
+            if result != 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+        }
+        first = first.max(end.saturating_add(1));
+    }
+    Ok(())
+}
+
+/// Lets tokio wait for a descriptor.
+pub fn watched(fd: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: the value owns its descriptor, and gives the same one for as long as it lives.
+    Ok(unsafe { AsyncFd::register(fd) }?)
+}

@@ -1,0 +1,10 @@
+//! The log: one JSON object a line, on standard error.
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging. `filter` is `EXECUTOR_LOG`.
+pub fn start(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
+    let filter = EnvFilter::try_new(filter)?;
+    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
+    Ok(())
+}

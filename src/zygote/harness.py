@@ -1,0 +1,246 @@
+"""The Python side of a worker: runs one script.
+
+It is executed once, in the zygote, as a module that no import finds. A worker calls `prepare` when it is locked in and
+`run` when its job has come. Both live in the process that the script controls, so nothing that they say is trusted;
+what counts is that an honest script gets an honest answer whatever it has patched, which is why everything that is
+needed after the script ran is captured here, before.
+"""
+
+import builtins
+
+# A copy: functions look names up in the dictionary that stands here when they are made, so that a script which patches
+# `len` does not patch ours.
+__builtins__ = dict(vars(builtins))
+
+import _io
+import _json
+import gc
+import json
+import linecache
+import os
+import random  # reseeds itself after a fork
+import sys
+import threading
+import types
+
+# What an answer begins with; protocol.rs reads it.
+RETURNED, RAISED, NOT_SERIALIZABLE, NO_MAIN, NOT_CALLABLE, TOO_LARGE = b"R", b"E", b"J", b"M", b"C", b"L"
+
+# An exception's message is cut at this many characters.
+MAX_MESSAGE = 32 * 1024
+MAX_NAME = 1024
+
+FILE = "script.py"
+
+# A type's fix, for a result that JSON cannot hold.
+HINTS = {
+    "ndarray": "return .tolist()",
+    "DataFrame": "return .to_dict()",
+    "Series": "return .to_dict() or .tolist()",
+    "Index": "return .tolist()",
+    "Timestamp": "return .isoformat()",
+    "datetime": "return .isoformat()",
+    "date": "return .isoformat()",
+    "time": "return .isoformat()",
+    "set": "return a list",
+    "frozenset": "return a list",
+    "bytes": "return .decode() or .hex()",
+    "bytearray": "return .decode() or .hex()",
+    "Decimal": "return str() or float() of it",
+    "UUID": "return str() of it",
+    "complex": "return its .real and .imag",
+    "generator": "return list() of it",
+    "map": "return list() of it",
+    "filter": "return list() of it",
+    "zip": "return list() of it",
+    "range": "return list() of it",
+    "dict_keys": "return list() of it",
+    "dict_values": "return list() of it",
+    "dict_items": "return list() of it",
+}
+
+
+class _Descriptor(_io.FileIO):
+    """A pipe that takes all that it is given: after a signal handler ran, write(2) may have taken only a part."""
+
+    def write(self, data, _write=_io.FileIO.write, _len=len, _view=memoryview):
+        written = _write(self, data)
+        total = _len(data)
+        while written is not None and written < total:
+            written += _write(self, _view(data)[written:])
+        return written
+
+
+def _stream(descriptor, errors):
+    # Nothing is buffered: what was printed before a crash, a kill or os._exit has already left, and is in order with
+    # what C code and child processes wrote.
+    raw = _Descriptor(descriptor, "wb", closefd=False)
+    stream = _io.TextIOWrapper(raw, encoding="utf-8", errors=errors, newline="\n", write_through=True)
+    stream.mode = "w"
+    return stream
+
+
+def warm_up(preload):
+    """Imports modules ahead. Answers Python's version, or what went wrong."""
+    for name in filter(None, preload.decode().split(",")):
+        try:
+            __import__(name)
+        except BaseException as error:
+            return f"error: {name}: {type(error).__name__}: {error}".encode()
+    if threading.active_count() != 1 or len(os.listdir("/proc/self/task")) != 1:
+        return b"error: a preloaded module has started a thread, which no fork would have"
+    sys.stdout = sys.__stdout__ = _stream(1, "surrogateescape")
+    sys.stderr = sys.__stderr__ = _stream(2, "backslashreplace")
+    sys.argv[:] = [FILE]
+    sys.path.insert(0, "/tmp")
+    # Objects of before the fork are not visited by the collector, so their pages stay shared.
+    gc.collect()
+    gc.freeze()
+    return sys.version.split()[0].encode()
+
+
+def prepare():
+    """Gives this worker random state of its own. The hash seed is the zygote's."""
+    mtrand = sys.modules.get("numpy.random.mtrand")
+    if mtrand is not None:
+        mtrand.seed()
+    return b""
+
+
+def run(script, inputs, max_result_bytes, *files):
+    """Runs a script and answers how it ended."""
+    try:
+        for name, content in zip(files[::2], files[1::2]):
+            _write_file(os.fsdecode(name), content)
+        return _run(script.decode(), inputs, max_result_bytes)
+    except BaseException as error:
+        try:
+            return _raised(error)
+        except BaseException:
+            # A class that breaks even when it is only looked at.
+            return RAISED + b'{"type":"BaseException","message":"the exception could not be described"}'
+
+
+def _write_file(name, content):
+    directory = os.path.dirname(name)
+    if directory:
+        os.makedirs(directory, exist_ok=True)
+    with open(name, "wb") as file:
+        file.write(content)
+
+
+def _run(source, inputs, max_result_bytes):
+    # Source in a JSON string is Unicode: a byte order mark means nothing, and compiling text ignores a coding line.
+    source = source.removeprefix("\ufeff")
+    arguments = _loads(inputs.decode()) if inputs else {}
+    module = types.ModuleType("script")
+    module.__file__ = FILE
+    sys.modules["script"] = module
+    linecache.cache[FILE] = (len(source), None, source.splitlines(True), FILE)
+    try:
+        code = compile(source, FILE, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        return _refused(error, source)
+    exec(code, module.__dict__)
+    try:
+        main = module.__dict__["main"]
+    except KeyError:
+        return NO_MAIN
+    if not callable(main):
+        return NOT_CALLABLE
+    value = main(**arguments)
+    if type(value) is types.CoroutineType:
+        import asyncio
+
+        # Never closed: that would wait for tasks and threads which the script has left running.
+        value = asyncio.Runner().run(value)
+    try:
+        return _encode(value, max_result_bytes)
+    finally:
+        _flush()
+
+
+def _encode(value, max_result_bytes):
+    try:
+        text = "".join(_encoder(value, 0))
+    except (TypeError, ValueError, RecursionError) as error:
+        return NOT_SERIALIZABLE + _text(_reason(error)[:MAX_MESSAGE])
+    try:
+        payload = text.encode()
+    except UnicodeEncodeError as error:
+        lone = f"U+{ord(text[error.start]):04X}"
+        return NOT_SERIALIZABLE + f"a string has a lone surrogate ({lone}), which is not valid Unicode".encode()
+    return RETURNED + payload if len(payload) <= max_result_bytes else TOO_LARGE
+
+
+def _default(value):
+    """Called for what JSON has no form for: numpy's numbers and booleans become the ones that they hold."""
+    kind = type(value)
+    if kind.__module__ == "numpy" and hasattr(kind, "item") and hasattr(kind, "dtype") and not hasattr(kind, "__len__"):
+        item = value.item()
+        if type(item) in (bool, int, float, str):
+            return item
+        if kind.__name__ in ("longdouble", "float128"):
+            return float(value)
+    hint = HINTS.get(kind.__name__)
+    raise TypeError(f"Object of type {kind.__name__} is not JSON serializable" + (f"; {hint}" if hint else ""))
+
+
+def _reason(error):
+    if type(error) is RecursionError:
+        return "it is nested too deeply"
+    if type(error) is ValueError and "Out of range float" in str(error):
+        return f"{error} (NaN and infinities have no JSON form)"
+    return str(error)
+
+
+def _refused(error, source):
+    line = error.lineno
+    if line is None and "\0" in source:
+        line = source[: source.index("\0")].count("\n") + 1
+    where = f"{FILE}, line {line}" if line else FILE
+    return _description(type(error).__name__, f"{error.msg} ({where})")
+
+
+def _raised(error):
+    _flush()
+    kind = type(error)
+    if issubclass(kind, MemoryError):
+        name = "MemoryError"
+    elif kind.__module__ in ("builtins", "__main__", "script"):
+        name = kind.__qualname__
+    else:
+        name = f"{kind.__module__}.{kind.__qualname__}"
+    try:
+        message = _str(error)
+    except BaseException:
+        message = "<exception str() failed>"
+    if name == "MemoryError" and not message:
+        message = "the script ran out of memory"
+    return _description(name, message)
+
+
+def _description(name, message):
+    if len(message) > MAX_MESSAGE:
+        message = f"{message[:MAX_MESSAGE]}... ({len(message) - MAX_MESSAGE} more characters)"
+    return RAISED + _text("".join(_plain_encoder({"type": name[:MAX_NAME], "message": message}, 0)))
+
+
+def _text(text):
+    return text.encode("utf-8", "replace")
+
+
+def _flush():
+    # The script may have put streams of its own there, or none.
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except BaseException:
+            pass
+
+
+_str = str
+_loads = json.JSONDecoder().decode
+# The C encoder itself, with C types only: nothing that a script can patch lies between a value and its text.
+_encoder = _json.make_encoder({}, _default, _json.encode_basestring, None, ":", ",", False, False, False)
+_plain_encoder = _json.make_encoder(None, None, _json.encode_basestring, None, ":", ",", False, False, False)

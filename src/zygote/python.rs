@@ -1,0 +1,191 @@
+//! Embedding CPython: a handful of functions of its C API, found at run time, so that this program links to no Python
+//! and runs with whichever one the runtime brings.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
+use std::ptr;
+
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW, Symbol};
+
+use crate::protocol::JobFrame;
+
+const LIBRARY: &str = "libpython3.13.so.1.0";
+
+/// The Python side, compiled into this program.
+const HARNESS: &str = include_str!("harness.py");
+
+/// A Python object. Never dereferenced here.
+type Object = *mut c_void;
+
+/// Why Python could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum PythonError {
+    #[error("cannot load {LIBRARY}: {0}")]
+    Library(#[from] libloading::Error),
+    #[error("the harness did not load; Python's message is in the log")]
+    Harness,
+    #[error("the harness failed; Python's message is in the log")]
+    Failed,
+    #[error("cannot preload: {0}")]
+    Preload(String),
+}
+
+macro_rules! api {
+    ($($name:ident: fn($($argument:ty),*) $(-> $result:ty)?;)*) => {
+        /// The functions of the C API that are used here; all but the fork hooks are in its stable ABI.
+        #[allow(non_snake_case)]
+        struct Api { $($name: Symbol<unsafe extern "C" fn($($argument),*) $(-> $result)?>,)* }
+
+        impl Api {
+            fn load(library: &Library) -> Result<Self, libloading::Error> {
+                // SAFETY: the signatures are those of CPython's documentation (C API reference, 3.13).
+                unsafe { Ok(Self { $($name: library.get(concat!(stringify!($name), "\0"))?,)* }) }
+            }
+        }
+    };
+}
+
+api! {
+    Py_InitializeEx: fn(c_int);
+    PyOS_BeforeFork: fn();
+    PyOS_AfterFork_Parent: fn();
+    PyOS_AfterFork_Child: fn();
+    Py_CompileString: fn(*const c_char, *const c_char, c_int) -> Object;
+    PyImport_ExecCodeModule: fn(*const c_char, Object) -> Object;
+    PyObject_GetAttrString: fn(Object, *const c_char) -> Object;
+    PyObject_CallObject: fn(Object, Object) -> Object;
+    PyTuple_New: fn(isize) -> Object;
+    PyTuple_SetItem: fn(Object, isize, Object) -> c_int;
+    PyBytes_FromStringAndSize: fn(*const c_char, isize) -> Object;
+    PyBytes_AsStringAndSize: fn(Object, *mut *mut c_char, *mut isize) -> c_int;
+    PyLong_FromLong: fn(c_long) -> Object;
+    Py_DecRef: fn(Object);
+    PyErr_Print: fn();
+}
+
+/// `Py_file_input`: compile as a module.
+const FILE_INPUT: c_int = 257;
+
+/// A running interpreter with the harness loaded. The thread that made it holds the interpreter's lock for good.
+pub struct Python {
+    api: Api,
+    harness: Object,
+    _library: Library,
+}
+
+/// An argument of a harness function.
+enum Argument<'a> {
+    Bytes(&'a [u8]),
+    Number(u64),
+}
+
+impl Python {
+    /// Loads the library and starts the interpreter. At most once per process.
+    pub fn start() -> Result<Self, PythonError> {
+        // SAFETY: libpython's initialisers have no precondition. Its symbols must be global, because Python's own
+        // extension modules do not name it as a dependency.
+        let library = unsafe { Library::open(Some(LIBRARY), RTLD_NOW | RTLD_GLOBAL) }?;
+        let api = Api::load(&library)?;
+        // SAFETY: called once, before any other function. With Python's own signal handlers, as a script expects.
+        unsafe { (api.Py_InitializeEx)(1) };
+        let mut python = Self { api, harness: ptr::null_mut(), _library: library };
+        python.harness = python.execute_harness().ok_or(PythonError::Harness)?;
+        Ok(python)
+    }
+
+    fn execute_harness(&self) -> Option<Object> {
+        let source = CString::new(HARNESS).ok()?;
+        // SAFETY: the interpreter is up, this thread holds its lock, the strings outlive the calls; an owned reference
+        // comes back, or null with an exception set.
+        unsafe {
+            let code = self.object((self.api.Py_CompileString)(source.as_ptr(), c"<harness>".as_ptr(), FILE_INPUT))?;
+            self.object((self.api.PyImport_ExecCodeModule)(c"_harness".as_ptr(), code))
+        }
+    }
+
+    /// Imports modules ahead and gets ready for forks. Gives Python's version.
+    pub fn load_harness(&self, preload: &[String]) -> Result<String, PythonError> {
+        let said =
+            self.call(c"warm_up", &[Argument::Bytes(preload.join(",").as_bytes())]).ok_or(PythonError::Failed)?;
+        let text = String::from_utf8_lossy(&said).into_owned();
+        match text.strip_prefix("error: ") {
+            Some(reason) => Err(PythonError::Preload(reason.to_owned())),
+            None => Ok(text),
+        }
+    }
+
+    /// Gives a fresh worker random state of its own.
+    pub fn prepare(&self) -> Result<(), PythonError> {
+        self.call(c"prepare", &[]).map(drop).ok_or(PythonError::Failed)
+    }
+
+    /// Runs a job. The answer's first byte is its kind (see [`crate::protocol::decode_outcome`]).
+    pub fn run(&self, job: &JobFrame<Vec<u8>>) -> Option<Vec<u8>> {
+        let mut arguments =
+            vec![Argument::Bytes(&job.script), Argument::Bytes(&job.inputs), Argument::Number(job.max_result_bytes)];
+        for file in &job.files {
+            arguments.extend([Argument::Bytes(file.name.as_bytes()), Argument::Bytes(&file.content)]);
+        }
+        self.call(c"run", &arguments)
+    }
+
+    /// To be called before a fork (PyOS_BeforeFork), and one of the next two after it.
+    pub fn before_fork(&self) {
+        // SAFETY: this thread holds the interpreter's lock.
+        unsafe { (self.api.PyOS_BeforeFork)() }
+    }
+
+    pub fn after_fork_parent(&self) {
+        // SAFETY: follows `before_fork` in the same process.
+        unsafe { (self.api.PyOS_AfterFork_Parent)() }
+    }
+
+    pub fn after_fork_child(&self) {
+        // SAFETY: follows `before_fork`, in the forked process.
+        unsafe { (self.api.PyOS_AfterFork_Child)() }
+    }
+
+    /// Calls a function of the harness that returns bytes.
+    fn call(&self, function: &CStr, arguments: &[Argument<'_>]) -> Option<Vec<u8>> {
+        // SAFETY: the interpreter is up and this thread holds its lock. Each object is used while it is owned: a tuple
+        // takes over its items, and what a call returns is owned by the caller. Null means that an exception is set,
+        // which `object` prints.
+        unsafe {
+            let function = self.object((self.api.PyObject_GetAttrString)(self.harness, function.as_ptr()))?;
+            let tuple = self.object((self.api.PyTuple_New)(arguments.len().cast_signed()))?;
+            for (index, argument) in arguments.iter().enumerate() {
+                let item = self.object(match argument {
+                    Argument::Bytes(bytes) => {
+                        (self.api.PyBytes_FromStringAndSize)(bytes.as_ptr().cast(), bytes.len().cast_signed())
+                    }
+                    Argument::Number(number) => (self.api.PyLong_FromLong)(number.cast_signed()),
+                })?;
+                (self.api.PyTuple_SetItem)(tuple, index.cast_signed(), item);
+            }
+            let result = (self.api.PyObject_CallObject)(function, tuple);
+            (self.api.Py_DecRef)(tuple);
+            (self.api.Py_DecRef)(function);
+            let result = self.object(result)?;
+            let (mut data, mut length) = (ptr::null_mut(), 0);
+            if (self.api.PyBytes_AsStringAndSize)(result, &raw mut data, &raw mut length) != 0 {
+                (self.api.PyErr_Print)();
+                return None;
+            }
+            let bytes = std::slice::from_raw_parts(data.cast::<u8>(), length.cast_unsigned()).to_vec();
+            (self.api.Py_DecRef)(result);
+            Some(bytes)
+        }
+    }
+
+    /// Passes an object on; prints the exception where there is none.
+    ///
+    /// # Safety
+    /// The interpreter must be up, and null must mean that an exception is set.
+    unsafe fn object(&self, object: Object) -> Option<Object> {
+        if object.is_null() {
+            // SAFETY: the caller promises that an exception is set.
+            unsafe { (self.api.PyErr_Print)() };
+            return None;
+        }
+        Some(object)
+    }
+}

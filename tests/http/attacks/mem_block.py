@@ -1,0 +1,79 @@
+"""Holds memory of one kind, piece by piece, until it is stopped. The answer says how many MiB it got."""
+import ctypes
+import mmap
+import os
+import socket
+
+PIECE = 4 << 20
+kept = []
+
+
+def touch(block):
+    for page in range(0, len(block), 4096):
+        block[page] = 1
+    return len(block)
+
+
+def anonymous():
+    kept.append(bytearray(PIECE))
+    return touch(kept[-1])
+
+
+def shared():
+    kept.append(mmap.mmap(-1, PIECE))
+    return touch(kept[-1])
+
+
+def memfd():
+    kept.append(os.memfd_create("held"))
+    return sum(os.write(kept[-1], b"x" * (1 << 20)) for _ in range(4))
+
+
+def locked():
+    kept.append(mmap.mmap(-1, PIECE))
+    ctypes.CDLL(None).mlock(ctypes.addressof(ctypes.c_char.from_buffer(kept[-1])), PIECE)
+    return touch(kept[-1])
+
+
+def pipes():
+    import fcntl
+
+    reader, writer = os.pipe2(os.O_NONBLOCK)
+    kept.append((reader, writer))
+    fcntl.fcntl(writer, 1031, 1 << 20)  # F_SETPIPE_SZ
+    return fill(writer)
+
+
+def sockets():
+    ours, theirs = socket.socketpair()
+    kept.append((ours, theirs))
+    total = 0
+    for end in (ours, theirs):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 30)
+        end.setblocking(False)
+        total += fill(end.fileno())
+    return total
+
+
+def fill(descriptor):
+    total = 0
+    try:
+        while True:
+            total += os.write(descriptor, b"x" * 65536)
+    except BlockingIOError:
+        return total
+
+
+def files():
+    kept.append(open(f"/dev/shm/{len(kept)}", "wb", buffering=0))
+    return kept[-1].write(b"x" * PIECE)
+
+
+def main(way, limit):
+    held = 0
+    try:
+        while held < limit << 20:
+            held += globals()[way]()
+    except (OSError, MemoryError) as error:
+        print(type(error).__name__, error)
+    return held >> 20

@@ -1,0 +1,32 @@
+"""Looks at every descriptor that it was given: pipes and Unix sockets of its own run, nothing else."""
+import ctypes
+import os
+import stat
+
+libc = ctypes.CDLL(None, use_errno=True)
+SOL_SOCKET, SO_DOMAIN, AF_UNIX = 1, 39, 1
+
+
+def main():
+    breaches, found = [], []
+    for number in range(0, 4096):
+        try:
+            mode = os.fstat(number).st_mode
+        except OSError:
+            continue
+        found.append(number)
+        try:
+            target = os.readlink(f"/proc/self/fd/{number}")
+        except OSError:
+            target = "unknown"
+        if stat.S_ISFIFO(mode):
+            continue
+        if stat.S_ISSOCK(mode):
+            domain, size = ctypes.c_int(), ctypes.c_uint(4)
+            libc.getsockopt(number, SOL_SOCKET, SO_DOMAIN, ctypes.byref(domain), ctypes.byref(size))
+            if domain.value == AF_UNIX:
+                continue
+        if number < 3 and target == "/dev/null":
+            continue
+        breaches.append(f"{number}: {target} {stat.filemode(mode)}")
+    return {"tried": len(found), "breaches": breaches}

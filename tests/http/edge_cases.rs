@@ -1,0 +1,8 @@
+//! Scripts at the edges of what Python, JSON and processes allow.
+
+mod exceptions;
+mod output;
+mod python;
+mod resilience;
+mod results;
+mod source;

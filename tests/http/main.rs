@@ -1,0 +1,8 @@
+//! The service over real HTTP: the server binary, real workers, real scripts.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod attacks;
+mod contract;
+mod edge_cases;
