@@ -41,7 +41,9 @@ check: ## formatting and lints
 clean: ## remove all that was made
 	rm -rf target
 
-# SAM calls this for the layer of template.yaml; what lies in ARTIFACTS_DIR becomes /opt.
+# SAM calls this for the layer of template.yaml; what lies in ARTIFACTS_DIR becomes /opt. SAM's zip would follow links
+# and so hold each target twice; they are aliases only, and nothing on Lambda needs them.
 build-RuntimeLayer:
 	layer/build $(ARCH)
 	cp -a target/layer/$(ARCH)/runtime "$(ARTIFACTS_DIR)/runtime"
+	find "$(ARTIFACTS_DIR)/runtime" -type l -delete

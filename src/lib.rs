@@ -12,6 +12,8 @@
 //!
 //! [`sys`] has the system calls that no crate wraps.
 
+#![deny(unsafe_code)]
+
 pub mod config;
 pub mod telemetry;
 
@@ -25,7 +27,9 @@ pub mod channel;
 pub mod executor;
 pub mod outcome;
 pub mod protocol;
+#[allow(unsafe_code, reason = "embeds Python, and forks")]
 pub mod zygote;
 
 pub mod sandbox;
+#[allow(unsafe_code, reason = "its purpose")]
 pub mod sys;

@@ -121,6 +121,8 @@ drop() (
 
 # Bytecode is used unchecked: the tree never changes, and comparing it with the sources would cost time.
 compile() {
-    python -m compileall -q -j 0 -o 0 --invalidation-mode unchecked-hash -s "$1" -p / \
+    local jobs=0 # all processors, which need semaphores in shared memory
+    [ -w /dev/shm ] || jobs=1
+    python -m compileall -q -j "$jobs" -o 0 --invalidation-mode unchecked-hash -s "$1" -p / \
         "$1/usr/lib/python3.13" "$1/usr/lib/python3"
 }

@@ -4,7 +4,6 @@
 //! PID namespace and a guard per worker; then, in the worker itself, [`lock_in`].
 
 mod capabilities;
-mod descriptors;
 mod dumpable;
 mod error;
 mod filesystem;
@@ -17,7 +16,6 @@ mod rlimits;
 pub mod seccomp;
 
 pub use capabilities::keep_for_guard;
-pub use descriptors::{Standard, arrange};
 pub use dumpable::hide_from_tracers;
 pub use error::{Mechanism, SandboxError};
 pub use filesystem::{mount_scratch, switch_root};

@@ -11,10 +11,11 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use super::descriptors::Standard;
 use super::{WorkerEnds, Zygote, worker};
 use crate::channel;
 use crate::protocol::{Ended, GuardReport, START};
-use crate::sandbox::{Mechanism, SandboxError, Standard, keep_for_guard, memory, mount_scratch};
+use crate::sandbox::{Mechanism, SandboxError, keep_for_guard, memory, mount_scratch};
 use crate::sys::{self, Exit, Side};
 
 /// How often memory is looked at while a job runs. Memory can grow by some 2 GB a second and core, so this bounds by

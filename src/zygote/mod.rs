@@ -9,6 +9,7 @@
 //!          └─ worker   locked in, runs one job (worker)
 //! ```
 
+mod descriptors;
 mod enter;
 mod guard;
 mod python;
@@ -40,9 +41,10 @@ pub const PROGRAM: RawFd = 5;
 
 /// The whole environment of a script. One thread per BLAS call: threads would not survive the fork, and one job must
 /// not take all processors.
-const ENVIRONMENT: [&str; 12] = [
+const ENVIRONMENT: [&str; 13] = [
     "HOME=/tmp",
     "LANG=C.UTF-8",
+    "LC_ALL=C.UTF-8",
     "MPLBACKEND=Agg",
     "NUMEXPR_NUM_THREADS=1",
     "OMP_NUM_THREADS=1",

@@ -8,8 +8,9 @@ use rustix::fs::{SealFlags, fcntl_add_seals};
 use rustix::process::setsid;
 
 use super::Zygote;
+use super::descriptors::{Standard, arrange};
 use crate::protocol::{JobFrame, Malformed, outcome_header};
-use crate::sandbox::{self, Mechanism, SandboxError, Standard};
+use crate::sandbox::{self, Mechanism, SandboxError};
 use crate::sys;
 
 /// What a worker tells its guard when it is locked in.
@@ -42,7 +43,7 @@ fn prepare(zygote: &Zygote, streams: Standard, channel: &OwnedFd, signal_ready: 
     // A session of its own: a signal to the process group 0 reaches nobody else.
     setsid().map_err(SandboxError::at(Mechanism::Process, "setsid"))?;
     // SAFETY: everything else belonged to the zygote and the guard.
-    unsafe { sandbox::arrange(streams, &[channel.as_fd(), signal_ready.as_fd()]) }?;
+    unsafe { arrange(streams, &[channel.as_fd(), signal_ready.as_fd()]) }?;
     sandbox::lock_in(&zygote.hello.policy, &zygote.filter)?;
     zygote.python.after_fork_child();
     zygote.python.prepare().map_err(SandboxError::at(Mechanism::Process, "prepare Python"))

@@ -4,7 +4,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
-use super::{Mechanism, SandboxError};
+use crate::sandbox::{Mechanism, SandboxError};
 
 /// The standard streams of a worker.
 pub struct Standard {
