@@ -23,7 +23,7 @@ pub struct Hello {
 }
 
 /// Every later message to a zygote asks for a worker. It carries the worker's ends of the five channels, in the order
-/// of the fields of [`crate::zygote::WorkerEnds`].
+/// of the fields of `zygote::WorkerEnds`.
 pub const FORK: &[u8] = b"fork";
 
 /// What a zygote answers.

@@ -1,5 +1,5 @@
 //! The system calls that no crate offers in safe form, one wrapper each. With the embedding of Python in
-//! [`crate::zygote::python`] this is the only unsafe code of the project.
+//! `zygote::python` this is the only unsafe code of the project.
 
 mod bpf;
 mod exec;

@@ -1,4 +1,4 @@
-//! The system call filter (seccomp(2)): [`calls`] is the policy, as data; [`program`] turns it into BPF.
+//! The system call filter (seccomp(2)): `calls` is the policy, as data; `program` turns it into BPF.
 //!
 //! A call that is not allowed fails with EPERM, one that the table does not know with ENOSYS, so that a newer C library
 //! falls back to what it did before. Nothing is ever killed: the loudest complaint about comparable sandboxes is a

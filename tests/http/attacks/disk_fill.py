@@ -7,14 +7,15 @@ PLACES = (".", "/tmp", "/dev/shm", "/var/tmp", tempfile.gettempdir())
 
 def main(limit, way):
     written, made = 0, 0
-    for place in PLACES:
+    for number, place in enumerate(PLACES):
+        large = os.path.join(place, f"large-{number}")
         try:
             if way == "bytes":
-                with open(os.path.join(place, "large"), "wb", buffering=0) as file:
+                with open(large, "wb", buffering=0) as file:
                     while written < limit:
                         written += file.write(b"x" * (1 << 20))
             elif way == "allocate":
-                with open(os.path.join(place, "large"), "wb") as file:
+                with open(large, "wb") as file:
                     os.posix_fallocate(file.fileno(), 0, limit)
                     written += limit
             else:

@@ -10,7 +10,7 @@ import numpy
 def main():
     breaches, tried = [], 0
     places = {*filter(os.path.isdir, sys.path), *sysconfig.get_paths().values(), os.path.dirname(numpy.__file__)}
-    for place in places:
+    for place in places - {"", os.getcwd(), os.environ["HOME"]}:
         tried += 1
         try:
             open(os.path.join(place, "intruder.py"), "w").close()

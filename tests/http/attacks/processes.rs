@@ -8,7 +8,7 @@ use crate::support::{Server, unique, until};
 
 #[tokio::test]
 async fn other_processes_cannot_be_seen() {
-    let foreign = json!({ "foreign": ["py-executor", "zygote", "cargo", "EXECUTOR_"] });
+    let foreign = json!({ "foreign": ["cargo", "deps/http-", "EXECUTOR_", env!("CARGO_BIN_EXE_py-executor-server")] });
     achieves_nothing(Server::shared(), program!("proc_list"), foreign).await;
 }
 

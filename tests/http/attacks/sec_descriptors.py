@@ -1,4 +1,4 @@
-"""Looks at every descriptor that it was given: pipes and Unix sockets of its own run, nothing else."""
+"""Looks at every descriptor that it was given: its standard streams, pipes and Unix sockets of its own run."""
 import ctypes
 import os
 import stat
@@ -26,7 +26,7 @@ def main():
             libc.getsockopt(number, SOL_SOCKET, SO_DOMAIN, ctypes.byref(domain), ctypes.byref(size))
             if domain.value == AF_UNIX:
                 continue
-        if number < 3 and target == "/dev/null":
+        if number == 0 and target in ("/dev/null", "/memfd:stdin (deleted)"):
             continue
         breaches.append(f"{number}: {target} {stat.filemode(mode)}")
     return {"tried": len(found), "breaches": breaches}

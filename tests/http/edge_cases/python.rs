@@ -276,7 +276,7 @@ async fn text_is_utf_8_everywhere() {
             pathlib.Path('ü.txt').write_text('é€')
             child = subprocess.run([sys.executable, '-c', 'print(open(\"ü.txt\").read())'],
                                    capture_output=True, text=True)
-            return [child.stdout, locale.getpreferredencoding(), sys.getfilesystemencoding(),
+            return [child.stdout, locale.getpreferredencoding().lower(), sys.getfilesystemencoding(),
                     sys.stdout.encoding.lower(), len(pathlib.Path('ü.txt').read_bytes())]
     ";
     returns(script, json!(["é€\n", "utf-8", "utf-8", "utf-8", 5])).await;

@@ -1,0 +1,62 @@
+//! How a function starts and ends.
+
+use rustix::process::Signal;
+
+use crate::emulator::Emulator;
+use crate::support::PATIENCE;
+use crate::support::process::Watched;
+
+fn all_end(processes: &[Watched]) -> bool {
+    processes.iter().all(|process| process.ends_within(PATIENCE))
+}
+
+#[tokio::test]
+async fn nothing_survives_the_shutdown_of_the_environment() {
+    let mut function = Emulator::start();
+    function.is_well().await;
+    let processes = function.processes();
+    assert!(processes.len() >= 3, "the function, a warm Python and a worker");
+    function.process().signal(Signal::TERM);
+    function.process_mut().wait(PATIENCE);
+    assert!(all_end(&processes));
+}
+
+#[tokio::test]
+async fn nothing_survives_a_function_that_is_told_to_end() {
+    let function = Emulator::start();
+    function.is_well().await;
+    let processes = function.processes();
+    Watched::new(function.function().pid).expect("the function runs").signal(Signal::TERM);
+    assert!(all_end(&processes));
+}
+
+#[tokio::test]
+async fn nothing_survives_a_function_that_is_killed_and_the_next_one_works() {
+    let function = Emulator::start();
+    function.is_well().await;
+    let (first, processes) = (function.function().pid, function.processes());
+    Watched::new(first).expect("the function runs").signal(Signal::KILL);
+    assert!(all_end(&processes));
+    // The emulator notices with the next invocation, which it may have to fail, and starts the function again.
+    let _ = function.try_invoke("{}").await;
+    function.is_well().await;
+    assert_ne!(function.function().pid, first);
+}
+
+#[tokio::test]
+async fn wrong_settings_are_all_named_before_the_function_ends() {
+    let function = Emulator::with(&[("EXECUTOR_TIMEOUT_SECONDS", "soon"), ("EXECUTOR_MEMORY_MB", "1")]);
+    let (status, text) = function.try_invoke("{}").await;
+    assert_eq!(status, 502, "{text}");
+    let log = function.process().log().text();
+    assert!(log.contains("EXECUTOR_TIMEOUT_SECONDS must be") && log.contains("EXECUTOR_MEMORY_MB must be"), "{log}");
+}
+
+#[tokio::test]
+async fn a_missing_runtime_is_named_before_the_function_ends() {
+    let function = Emulator::with(&[("EXECUTOR_RUNTIME", "/nonexistent/runtime")]);
+    let (status, text) = function.try_invoke("{}").await;
+    assert_eq!(status, 502, "{text}");
+    let log = function.process().log().text();
+    assert!(log.contains("no Python runtime at /nonexistent/runtime"), "{log}");
+}
