@@ -4,10 +4,10 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use axum::http::header::CONTENT_TYPE;
+use axum::{Extension, Router};
 use http_body_util::BodyExt;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Error};
@@ -19,7 +19,7 @@ use tower::ServiceExt;
 
 use crate::config::Config;
 use crate::executor::Executor;
-use crate::http::{self, Service};
+use crate::http::{self, ReplyLimit, Service};
 use crate::sandbox::privileges;
 use crate::telemetry;
 
@@ -45,7 +45,7 @@ fn run() -> Result<(), Error> {
     let installation = privileges::give_up(&config.runtime)?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let executor = Executor::start(&config, installation).await?;
-        let service = Arc::new(Service::new(&config, executor, Some(MAX_REPLY_BYTES)));
+        let service = Arc::new(Service::new(&config, executor));
         serve(http::router(service)).await
     })
 }
@@ -59,10 +59,10 @@ async fn serve(router: Router) -> Result<(), Error> {
         async move {
             let LambdaEvent { payload, context } = event;
             if is_http(&payload) {
-                let request: LambdaRequest = serde_json::from_str(payload.get())?;
-                let event = LambdaEvent { payload: request, context };
-                let response = Adapter::from(router).oneshot(event).await?;
-                Ok::<_, Error>(Answer::Http(serde_json::value::to_raw_value(&response)?))
+                let request = without_stage(serde_json::from_str(payload.get())?);
+                let router = router.layer(Extension(ReplyLimit { bytes: MAX_REPLY_BYTES, in_string: true }));
+                let response = Adapter::from(router).oneshot(LambdaEvent { payload: request, context }).await?;
+                Ok::<_, Error>(Answer::Http(response))
             } else {
                 Ok(Answer::Direct(invoke(router, &payload).await?))
             }
@@ -78,20 +78,44 @@ fn is_http(payload: &RawValue) -> bool {
         #[serde(rename = "requestContext")]
         request_context: Option<IgnoredAny>,
     }
-    serde_json::from_str::<Event>(payload.get()).is_ok_and(|event| event.request_context.is_some())
+    // Without the first test a list would do: its first element would be the field.
+    payload.get().starts_with('{')
+        && serde_json::from_str::<Event>(payload.get()).is_ok_and(|event| event.request_context.is_some())
+}
+
+/// The Router knows no stages. `lambda_http` puts an API's stage in front of the path unless an environment variable
+/// says otherwise, and HTTP APIs have a named stage there by themselves.
+fn without_stage(request: LambdaRequest) -> LambdaRequest {
+    match request {
+        LambdaRequest::ApiGatewayV1(mut event) => {
+            event.request_context.stage = None;
+            LambdaRequest::ApiGatewayV1(event)
+        }
+        LambdaRequest::ApiGatewayV2(mut event) => {
+            let prefix = event.request_context.stage.take().map(|stage| format!("/{stage}"));
+            let path = event.raw_path.as_deref().zip(prefix).and_then(|(path, prefix)| {
+                let rest = path.strip_prefix(&prefix)?;
+                rest.starts_with('/').then(|| rest.to_owned())
+            });
+            event.raw_path = path.or(event.raw_path);
+            LambdaRequest::ApiGatewayV2(event)
+        }
+        other => other,
+    }
 }
 
 /// The answer to an invocation.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Answer {
-    Http(Box<RawValue>),
+enum Answer<R> {
+    Http(R),
     Direct(Box<RawValue>),
 }
 
 async fn invoke(router: Router, payload: &RawValue) -> Result<Box<RawValue>, Error> {
     let request = Request::post("/execute")
         .header(CONTENT_TYPE, "application/json")
+        .extension(ReplyLimit { bytes: MAX_REPLY_BYTES, in_string: false })
         .body(Body::from(payload.get().to_owned()))?;
     let body = router.oneshot(request).await?.into_body().collect().await?.to_bytes();
     Ok(serde_json::from_slice(&body)?)

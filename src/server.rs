@@ -67,7 +67,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServerError> {
     let executor = Executor::start(&config, installation).await?;
-    let service = Arc::new(Service::new(&config, executor, None));
+    let service = Arc::new(Service::new(&config, executor));
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     info!(address = %listener.local_addr()?, "listening");

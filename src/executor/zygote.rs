@@ -1,7 +1,7 @@
 //! The service's side of a zygote: starting it, asking it for workers, replacing it when it dies.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -102,9 +102,9 @@ impl Zygote {
 }
 
 fn spawn(installation: &Installation, socket: OwnedFd) -> io::Result<Child> {
-    // The descriptor's name, not a path: the program may lie where this user cannot go.
-    let program = format!("/proc/self/fd/{}", installation.program.as_raw_fd());
-    let mut command = std::process::Command::new(program);
+    // Named by its descriptor, not by a path: the program may lie where this user cannot go. The number is the child's,
+    // in which the descriptors are already in place when it executes the program.
+    let mut command = std::process::Command::new(format!("/proc/self/fd/{PROGRAM}"));
     command.arg(ENTER).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
     let mappings =
         [(socket, SOCKET), (installation.runtime.try_clone()?, RUNTIME), (installation.program.try_clone()?, PROGRAM)];

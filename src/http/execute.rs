@@ -8,7 +8,7 @@ use axum::http::{Request, StatusCode};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Reply, Service, body};
+use super::{Reply, ReplyLimit, Service, body};
 use crate::executor::Unavailable;
 use crate::job::Job;
 use crate::outcome::{Ending, Failure, Outcome};
@@ -24,29 +24,38 @@ pub async fn execute(State(service): State<Arc<Service>>, request: Request<Body>
 }
 
 async fn answer(service: &Service, request: Request<Body>) -> Result<Reply, Reply> {
+    let limit = request.extensions().get::<ReplyLimit>().copied();
     let body = body::read(request, service.max_request_bytes).await?;
     let job =
         Job::parse(&body, service.limits).map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string()))?;
     let outcome = service.executor.run(&job).await.map_err(unavailable)?;
-    Ok(respond(&outcome, service))
+    Ok(match limit {
+        None => respond(&outcome.ending, &outcome.stdout),
+        Some(limit) => respond_within(&outcome, limit),
+    })
 }
 
-fn respond(outcome: &Outcome, service: &Service) -> Reply {
-    let Outcome { ending, stdout, .. } = outcome;
-    let reply = match ending {
+fn respond(ending: &Ending, stdout: &str) -> Reply {
+    match ending {
         Ending::Returned(result) => Reply::json(StatusCode::OK, &Success { result, stdout }),
         Ending::Failed(failure) => Reply::failure(StatusCode::BAD_REQUEST, &failure.to_string(), stdout),
-    };
-    let Some(limit) = service.max_reply_bytes else { return reply };
-    if reply.encoded_bytes() <= limit {
-        return reply;
     }
-    let too_large = Failure::ResultTooLarge { limit: service.max_result_bytes.min(limit) }.to_string();
-    let error = match ending {
-        Ending::Returned(_) => too_large,
-        Ending::Failed(failure) => failure.to_string(),
-    };
-    Reply::failure_within(StatusCode::BAD_REQUEST, &error, stdout, limit)
+}
+
+/// Output gives way to the result; a result that does not fit even alone is an error.
+fn respond_within(outcome: &Outcome, limit: ReplyLimit) -> Reply {
+    let Outcome { ending, stdout, .. } = outcome;
+    let whole = respond(ending, stdout);
+    if whole.fits(limit) {
+        return whole;
+    }
+    if let Some(room) = respond(ending, "").room(limit) {
+        return respond(ending, &limit.shorten(stdout, room));
+    }
+    let too_large = Ending::Failed(Failure::ResultTooLarge { limit: limit.bytes });
+    let room = respond(&too_large, "").room(limit).unwrap_or(0);
+    let with_output = respond(&too_large, stdout);
+    if with_output.fits(limit) { with_output } else { respond(&too_large, &limit.shorten(stdout, room)) }
 }
 
 fn unavailable(reason: Unavailable) -> Reply {

@@ -15,26 +15,21 @@ use axum::routing::{get, post};
 use crate::config::Config;
 use crate::executor::Executor;
 use crate::job::Limits;
-pub use reply::Reply;
+pub use reply::{Reply, ReplyLimit};
 
 /// What the endpoints work with.
 pub struct Service {
     pub executor: Executor,
     limits: Limits,
     max_request_bytes: usize,
-    max_result_bytes: usize,
-    /// The front door's limit on a whole reply, where it has one.
-    max_reply_bytes: Option<usize>,
 }
 
 impl Service {
-    pub fn new(config: &Config, executor: Executor, max_reply_bytes: Option<usize>) -> Self {
+    pub fn new(config: &Config, executor: Executor) -> Self {
         Self {
             executor,
             limits: Limits { timeout: config.timeout, max_files: config.max_files },
             max_request_bytes: config.max_request_bytes,
-            max_result_bytes: config.max_result_bytes,
-            max_reply_bytes,
         }
     }
 }

@@ -54,40 +54,58 @@ impl Reply {
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, body, retry_after: None }
     }
 
-    /// A failure whose reply must fit `limit` bytes: of its output, as much of the beginning as fits is kept.
-    pub fn failure_within(status: StatusCode, error: &str, stdout: &str, limit: usize) -> Self {
-        let mut kept = stdout.len();
-        loop {
-            while !stdout.is_char_boundary(kept) {
-                kept -= 1;
-            }
-            let left_out = stdout.len() - kept;
-            let marked = match left_out {
-                0 => stdout.to_owned(),
-                _ => format!("{}\n... {left_out} bytes left out ...\n", &stdout[..kept]),
-            };
-            let reply = Self::failure(status, error, &marked);
-            if reply.encoded_bytes() <= limit || kept == 0 {
-                return reply;
-            }
-            kept /= 2;
-        }
-    }
-
     /// In how many seconds it is worth to try again.
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
     }
 
-    /// The body's size as a JSON string inside of a JSON document, which is how Lambda passes it on.
-    pub fn encoded_bytes(&self) -> usize {
-        let escaped = |byte: &u8| match byte {
-            b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
-            0..0x20 => 6,
-            _ => 1,
+    /// Whether the front door takes it.
+    pub fn fits(&self, limit: ReplyLimit) -> bool {
+        self.room(limit).is_some()
+    }
+
+    /// How many bytes more the front door would take.
+    pub fn room(&self, limit: ReplyLimit) -> Option<usize> {
+        // The body is JSON, so quotes and backslashes are all that it has to be escaped.
+        let special = |byte: &&u8| matches!(byte, b'"' | b'\\');
+        let escapes = if limit.in_string { self.body.iter().filter(special).count() + 2 } else { 0 };
+        limit.bytes.checked_sub(self.body.len() + escapes)
+    }
+}
+
+/// A front door's limit on a body. Comes with a request, as an extension.
+#[derive(Debug, Clone, Copy)]
+pub struct ReplyLimit {
+    pub bytes: usize,
+    /// Whether the body travels as a string inside of another JSON document.
+    pub in_string: bool,
+}
+
+impl ReplyLimit {
+    /// As much of the beginning of `text` as adds at most `room` bytes to a body, with a line that says how much is
+    /// missing.
+    pub fn shorten(self, text: &str, room: usize) -> String {
+        const MARKER: usize = 64;
+        let mut left = room.saturating_sub(MARKER);
+        let fits = |(_, character): &(usize, char)| {
+            let bytes = self.bytes_of(*character);
+            let fits = bytes <= left;
+            left -= if fits { bytes } else { left };
+            fits
         };
-        self.body.iter().map(escaped).sum::<usize>() + 2
+        let kept = text.char_indices().take_while(fits).last().map_or(0, |(at, last)| at + last.len_utf8());
+        format!("{}\n... {} bytes left out ...\n", &text[..kept], text.len() - kept)
+    }
+
+    fn bytes_of(self, character: char) -> usize {
+        let (bytes, escapes) = match character {
+            '"' | '\\' => (2, 2),
+            '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => (2, 1),
+            '\0'..' ' => (6, 1),
+            other => (other.len_utf8(), 0),
+        };
+        if self.in_string { bytes + escapes } else { bytes }
     }
 }
 
@@ -100,5 +118,29 @@ impl IntoResponse for Reply {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_shortened_fits_and_uses_the_room(text in "[a-c\\x00-\\x1f\"\\\\é😀]{0,400}", bytes in 200usize..2000, in_string: bool) {
+            let limit = ReplyLimit { bytes, in_string };
+            let reply = |stdout: &str| Reply::failure(StatusCode::BAD_REQUEST, "e", stdout);
+            let room = reply("").room(limit).expect("200 bytes are enough for an empty reply");
+            let whole = reply(&text);
+            let encoded = if in_string { serde_json::to_vec(&String::from_utf8_lossy(&whole.body)).expect("text") } else { whole.body.clone() };
+            prop_assert_eq!(whole.fits(limit), encoded.len() <= bytes);
+            if !whole.fits(limit) {
+                let shortened = limit.shorten(&text, room);
+                prop_assert!(reply(&shortened).fits(limit));
+                prop_assert!(reply(&shortened).room(limit) < Some(80));
+            }
+        }
     }
 }

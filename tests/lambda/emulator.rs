@@ -12,8 +12,9 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::answer::Answer;
+use crate::source::Source;
 use crate::support::process::{Entry, Watched};
-use crate::support::{Owned, PATIENCE, runtime, server::client, unique};
+use crate::support::{Owned, PATIENCE, Reply, runtime, server::client, unique};
 
 /// What the function's environment holds as credentials, for tests that look for them where they must not be.
 pub const SECRET: &str = "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY";
@@ -65,6 +66,15 @@ impl Emulator {
     /// Invokes the function directly with a script alone.
     pub async fn run(&self, script: &str) -> Answer {
         self.invoke(serde_json::json!({ "script": crate::support::dedent(script) }).to_string()).await
+    }
+
+    /// Runs a script by a direct invoke and by an event of each source.
+    pub async fn run_in_every_way(&self, script: &str) -> Vec<Reply> {
+        let mut replies = vec![self.run(script).await.direct()];
+        for source in Source::ALL {
+            replies.push(self.invoke(source.script(script)).await.http(source));
+        }
+        replies
     }
 
     /// A plain script gets its right answer.

@@ -111,6 +111,15 @@ events! {
     a_load_balancer_is_told_of_broken_json: "alb-broken-json" => CUT_SHORT,
 }
 
+#[tokio::test]
+async fn stages_do_not_matter_where_the_environment_leaves_them_out_of_the_path() {
+    let function = Emulator::with(&[("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true")]);
+    for name in ["rest-execute", "rest-custom-domain", "http-named-stage", "http-stage-named-execute", "http-execute"] {
+        let source = Source::of(name).unwrap();
+        function.invoke(event(name)).await.http(source).succeeds("5", "hello\n");
+    }
+}
+
 #[test]
 fn every_event_is_tested() {
     let tested: BTreeSet<String> = TESTED.iter().chain(direct::TESTED).map(|name| format!("{name}.json")).collect();

@@ -13,4 +13,5 @@ mod secrets;
 mod sequence;
 mod size;
 mod source;
+mod template;
 mod watch;

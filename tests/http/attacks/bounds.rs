@@ -51,12 +51,38 @@ fn memory_was_bounded(what: &str, reply: &Reply, limit: u32) {
 #[tokio::test]
 async fn memory_of_every_kind_is_bounded() {
     let server = Server::with(&[("EXECUTOR_MEMORY_MB", "128"), ("EXECUTOR_PRELOAD", "")]);
-    for way in ["anonymous", "shared", "memfd", "locked", "pipes", "sockets", "files"] {
+    for way in ["anonymous", "shared", "memfd", "stdin", "locked", "pipes", "files"] {
         let inputs = json!({ "way": way, "limit": 400 });
         let reply = run(&server, program!("mem_block"), inputs).await;
         memory_was_bounded(way, &reply, 128);
         server.is_well().await;
     }
+}
+
+#[tokio::test]
+async fn shared_memory_that_no_process_looks_at_is_bounded() {
+    let server = Server::with(&[("EXECUTOR_MEMORY_MB", "128"), ("EXECUTOR_PRELOAD", "")]);
+    let reply = run(&server, program!("mem_block"), json!({ "way": "hidden", "limit": 400 })).await;
+    memory_was_bounded("hidden", &reply, 128);
+    server.is_well().await;
+}
+
+#[tokio::test]
+async fn page_tables_are_bounded() {
+    let server = Server::with(&[("EXECUTOR_MEMORY_MB", "128"), ("EXECUTOR_PRELOAD", "")]);
+    let reply = run(&server, program!("mem_block"), json!({ "way": "tables", "limit": 400 })).await;
+    memory_was_bounded("tables", &reply, 128);
+    server.is_well().await;
+}
+
+#[tokio::test]
+async fn buffers_of_sockets_are_bounded() {
+    let server = Server::with(&[("EXECUTOR_MEMORY_MB", "128"), ("EXECUTOR_PRELOAD", "")]);
+    let reply = run(&server, program!("mem_block"), json!({ "way": "sockets", "limit": 400 })).await;
+    memory_was_bounded("sockets of one process", &reply, 128);
+    let reply = run(&server, program!("mem_buffers"), json!({ "children": 10 })).await;
+    memory_was_bounded("sockets of ten processes", &reply, 128);
+    server.is_well().await;
 }
 
 #[tokio::test]
@@ -127,6 +153,34 @@ async fn a_fork_bomb_stays_small_and_hurts_no_other_script() {
     assert!(most <= 20, "{most} processes at the same time");
     until("all are gone", || named(&name).is_empty().then_some(())).await;
     server.is_well().await;
+}
+
+#[tokio::test]
+async fn limits_that_a_script_lowers_hurt_itself_only() {
+    let server = Server::shared();
+    for name in [
+        "RLIMIT_NOFILE",
+        "RLIMIT_FSIZE",
+        "RLIMIT_AS",
+        "RLIMIT_DATA",
+        "RLIMIT_STACK",
+        "RLIMIT_NPROC",
+        "RLIMIT_CPU",
+        "RLIMIT_CORE",
+        "RLIMIT_SIGPENDING",
+    ] {
+        for value in [0, 1, 65536] {
+            let inputs = json!({ "name": name, "value": value });
+            let fields = json!({ "inputs": inputs, "timeout": 5 });
+            let reply = server.execute_with(program!("limits_lowered"), fields).await;
+            if reply.status == 200 {
+                reply.succeeds(r#""real""#, "");
+            } else {
+                reply.failure();
+            }
+            server.is_well().await;
+        }
+    }
 }
 
 #[tokio::test]

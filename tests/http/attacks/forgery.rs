@@ -35,6 +35,23 @@ async fn answers_written_to_descriptors_are_not_taken_for_the_real_one() {
 }
 
 #[tokio::test]
+async fn abuse_of_the_channel_for_the_result_ends_the_script_only() {
+    let server = Server::shared();
+    for way in ["rubbish", "zeros", "drops", "read", "shut", "swap", "descriptors"] {
+        let fields = json!({ "inputs": { "way": way }, "timeout": 5 });
+        let start = std::time::Instant::now();
+        let reply = server.execute_with(program!("proto_flood"), fields).await;
+        assert!(start.elapsed() < crate::support::server::AT_ONCE, "{way}: {:?}", start.elapsed());
+        if reply.status == 200 {
+            reply.succeeds(REAL, "");
+        } else {
+            reply.failure();
+        }
+        server.is_well().await;
+    }
+}
+
+#[tokio::test]
 async fn only_the_script_itself_answers_and_not_its_children() {
     let server = Server::shared();
     for way in ["return", "raise", "exit", "slow"] {

@@ -7,27 +7,27 @@ import sys
 import time
 
 
-def linger(announce):
-    ctypes.CDLL(None).prctl(15, announce.encode(), 0, 0, 0)
+READY = os.pipe()
+
+
+def announced(name):
+    """In the child: makes itself known, and lets the script go on."""
+    ctypes.CDLL(None).prctl(15, name.encode(), 0, 0, 0)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
+    os.write(READY[1], b"x")
+
+
+def linger(announce):
+    announced(announce)
     while True:
         time.sleep(0.01)
-
-
-def chatter(announce):
-    ctypes.CDLL(None).prctl(15, announce.encode(), 0, 0, 0)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    while True:
-        try:
-            os.write(1, b"late")
-        except OSError:
-            pass
 
 
 def child(announce):
     if os.fork() == 0:
         linger(announce)
+    os.read(READY[0], 1)
 
 
 def daemon(announce):
@@ -37,24 +37,33 @@ def daemon(announce):
             linger(announce)
         os._exit(0)
     os.wait()
+    os.read(READY[0], 1)
 
 
 def holder(announce):
+    """A process that keeps all descriptors open and goes on printing."""
     if os.fork() == 0:
         os.setsid()
-        chatter(announce)
+        announced(announce)
+        while True:
+            try:
+                os.write(1, b"late")
+            except OSError:
+                pass
+    os.read(READY[0], 1)
 
 
 def breeder(announce):
     """A process that always lives on in a new child."""
     if os.fork() == 0:
-        ctypes.CDLL(None).prctl(15, announce.encode(), 0, 0, 0)
+        announced(announce)
         while True:
             try:
                 if os.fork():
                     os._exit(0)
             except OSError:
                 pass
+    os.read(READY[0], 1)
 
 
 def program(announce):

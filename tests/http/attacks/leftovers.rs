@@ -79,6 +79,17 @@ async fn memory_and_queues_between_processes_are_not_shared_with_a_neighbour() {
 }
 
 #[tokio::test]
+async fn input_of_one_script_is_not_the_input_of_the_next() {
+    let server = Server::with(&[("EXECUTOR_CONCURRENCY", "1"), ("EXECUTOR_PRELOAD", "")]);
+    let script = "import sys\ndef main(): return sys.stdin.read()";
+    for _ in 0..4 {
+        let fields = json!({ "stdin": "mine" });
+        server.execute_with(script, fields).await.succeeds(r#""mine""#, "");
+        server.execute(script).await.succeeds(r#""""#, "");
+    }
+}
+
+#[tokio::test]
 async fn changes_to_the_interpreter_are_gone_with_their_script() {
     let server = Server::with(&[("EXECUTOR_CONCURRENCY", "1")]);
     for _ in 0..4 {

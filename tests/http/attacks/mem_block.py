@@ -40,7 +40,10 @@ def pipes():
 
     reader, writer = os.pipe2(os.O_NONBLOCK)
     kept.append((reader, writer))
-    fcntl.fcntl(writer, 1031, 1 << 20)  # F_SETPIPE_SZ
+    try:
+        fcntl.fcntl(writer, 1031, 1 << 20)  # F_SETPIPE_SZ
+    except OSError:
+        pass
     return fill(writer)
 
 
@@ -49,10 +52,32 @@ def sockets():
     kept.append((ours, theirs))
     total = 0
     for end in (ours, theirs):
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 30)
+        try:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 30)
+        except OSError:
+            pass
         end.setblocking(False)
         total += fill(end.fileno())
     return total
+
+
+def stdin():
+    return os.write(0, b"x" * PIECE)
+
+
+def hidden():
+    """Shared pages that are in no process's own account any more, but still there."""
+    kept.append(mmap.mmap(-1, PIECE))
+    size = touch(kept[-1])
+    kept[-1].madvise(mmap.MADV_DONTNEED)
+    return size
+
+
+def tables():
+    """Page tables, and no pages: each 2 MiB of addresses need 4 KiB of them."""
+    kept.append(mmap.mmap(-1, 1 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ))
+    sum(kept[-1][page] for page in range(0, 1 << 30, 2 << 20))
+    return 2 << 20
 
 
 def fill(descriptor):

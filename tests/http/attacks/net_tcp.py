@@ -13,8 +13,11 @@ def main(targets):
                 continue
             breaches.append(f"opened a socket of {kind.name}")
             plain.settimeout(0.3)
-            if plain.connect_ex((host, port)) in (0, errno.EINPROGRESS, errno.EAGAIN):
-                breaches.append(f"connects to {host}:{port}")
+            try:
+                if plain.connect_ex((host, port)) in (0, errno.EINPROGRESS, errno.EAGAIN):
+                    breaches.append(f"connects to {host}:{port}")
+            except OSError:
+                pass
         try:
             socket.create_connection((host, port), timeout=0.3)
             breaches.append(f"connected to {host}:{port}")

@@ -48,6 +48,18 @@ async fn a_main_that_cannot_be_called_is_refused() {
 }
 
 #[tokio::test]
+async fn a_main_that_needs_arguments_fails_with_its_own_error() {
+    let missing = "TypeError: math.factorial() takes exactly one argument (0 given)";
+    fails("from math import factorial as main", missing, "").await;
+    fails(
+        "class main:\n    def __init__(self, x): pass",
+        "TypeError: main.__init__() missing 1 required positional argument: 'x'",
+        "",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn any_callable_may_be_main() {
     let server = Server::shared();
     for script in [
