@@ -31,7 +31,7 @@ tools: ## install the tests' tools into target/tools: cargo-lambda, the Lambda e
 watch: layer tools ## serve the Lambda function with cargo lambda watch on http://127.0.0.1:9000 (WATCH_PORT=...)
 	EXECUTOR_RUNTIME=$${EXECUTOR_RUNTIME:-$(RUNTIME)} PATH="$(TOOLS):$$PATH" \
 		exec cargo-lambda lambda watch --invoke-address $(WATCH_ADDRESS) --invoke-port $(WATCH_PORT) \
-		--bin py-executor-lambda
+		--bin py-executor-lambda $(WATCH_FLAGS)
 
 check: ## formatting and lints
 	cargo fmt --check

@@ -54,12 +54,13 @@ pub fn mount_scratch(policy: &Policy) -> Result<(), SandboxError> {
     chdir(SCRATCH).map_err(failed("enter the scratch directory"))
 }
 
-/// Mounts /proc for this PID namespace, without what is not about its processes where the kernel can (Linux 5.8): no
-/// kernel settings, no machine figures.
+/// Mounts /proc for this PID namespace. Where the kernel can (Linux 5.8), it is without what is not about processes: no
+/// kernel settings, no machine figures; and a process sees only those that it could trace: a script its own, and not
+/// its guard.
 fn mount_proc(target: &CStr) -> Result<(), SandboxError> {
     let flags = NO_PRIVILEGES | MountFlags::NOEXEC;
-    mount("proc", target, "proc", flags, c"subset=pid")
-        .or_else(|_| mount("proc", target, "proc", flags, None))
+    mount("proc", target, "proc", flags, c"subset=pid,hidepid=ptraceable")
+        .or_else(|_| mount("proc", target, "proc", flags, c"hidepid=2"))
         .map_err(SandboxError::at(Mechanism::Root, "mount proc"))
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{SealFlags, fcntl_add_seals};
-use rustix::process::setsid;
+use rustix::process::{getpid, setsid};
 
 use super::Zygote;
 use super::descriptors::{Standard, arrange};
@@ -53,7 +53,13 @@ fn run_job(zygote: &Zygote, mut channel: File) -> io::Result<()> {
     let job: JobFrame<Vec<u8>> = JobFrame::read(|buffer| channel.read_exact(buffer))?;
     sandbox::limit_cpu(job.timeout)?;
     fill_stdin(&job.stdin)?;
-    let outcome = zygote.python.run(&job).ok_or_else(|| io::Error::other("the harness failed"))?;
+    let process = getpid();
+    let outcome = zygote.python.run(&job);
+    if getpid() != process {
+        // A child that the script has forked came back from `main` too. Only the script's own process answers.
+        sys::exit_now(0);
+    }
+    let outcome = outcome.ok_or_else(|| io::Error::other("the harness failed"))?;
     sys::flush_c_streams();
     let (kind, payload) = outcome.split_first().ok_or_else(|| io::Error::other("the harness said nothing"))?;
     channel.write_all(&outcome_header(&job.token, *kind, payload.len()))?;

@@ -30,7 +30,7 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_timerfd_settime, libc::SYS_timerfd_gettime, libc::SYS_signalfd4, libc::SYS_epoll_create1,
     libc::SYS_epoll_ctl, libc::SYS_epoll_pwait, libc::SYS_epoll_pwait2, libc::SYS_ppoll, libc::SYS_pselect6,
     // What a connected socketpair needs; none can be connected elsewhere (see CONDITIONAL).
-    libc::SYS_recvfrom, libc::SYS_recvmsg, libc::SYS_sendmsg, libc::SYS_shutdown, libc::SYS_getsockopt,
+    libc::SYS_recvfrom, libc::SYS_recvmsg, libc::SYS_shutdown, libc::SYS_getsockopt,
     libc::SYS_getsockname, libc::SYS_getpeername,
     // Memory.
     libc::SYS_mmap, libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_mremap, libc::SYS_madvise, libc::SYS_brk,
@@ -175,7 +175,8 @@ fn stream_types() -> [i64; 4] {
 }
 
 /// The whole policy, by call number. What is missing is refused with EPERM; among it, on purpose:
-/// socket, bind, connect, listen, accept (no network of any kind); ptrace, process_vm_*, pidfd_getfd, kcmp (other
+/// socket, bind, connect, listen, accept (no network of any kind); sendmsg (it can name an address, and hide memory in
+/// descriptors under way; send and write do for a pair); ptrace, process_vm_*, pidfd_getfd, kcmp (other
 /// processes); mount, unshare, setns, chroot, pivot_root (namespaces); bpf, perf_event_open, userfaultfd, io_uring_*,
 /// keyctl, add_key, splice, tee, vmsplice (kernel surface that exploits came through); memfd_create, shmget, msgget,
 /// semget, mq_open (memory that is in no process's account); set*id, capset, personality, seccomp.
