@@ -6,3 +6,4 @@ mod python;
 mod resilience;
 mod results;
 mod source;
+mod surroundings;

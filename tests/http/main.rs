@@ -6,3 +6,4 @@ mod support;
 mod attacks;
 mod contract;
 mod edge_cases;
+mod readme;
