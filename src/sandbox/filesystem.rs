@@ -66,7 +66,7 @@ fn mount_proc(target: &CStr) -> Result<(), SandboxError> {
 
 fn mount_devices() -> Result<(), SandboxError> {
     let failed = |step: &str| SandboxError::at(Mechanism::Root, &format!("/dev: {step}"));
-    mount("dev", "dev", "tmpfs", MountFlags::NOSUID | MountFlags::NOEXEC, c"mode=0755,size=64k,nr_inodes=32")
+    mount("dev", "dev", "tmpfs", MountFlags::NOSUID | MountFlags::NOEXEC, c"mode=0755,size=64k")
         .map_err(failed("mount tmpfs"))?;
     for device in DEVICES {
         let target = Path::new("dev").join(device);

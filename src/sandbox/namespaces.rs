@@ -7,11 +7,12 @@
 //! a network namespace costs more than everything else together, and no worker can open a socket to reach another.
 
 use std::fs;
+use std::io::{self, Write};
 
 use rustix::process::{getegid, geteuid};
 use rustix::thread::UnshareFlags;
 
-use super::{Mechanism, SandboxError};
+use super::{Mechanism, SandboxError, dumpable};
 use crate::sys;
 
 /// The namespaces that each worker has for itself from its first instruction.
@@ -29,7 +30,7 @@ pub fn enter_zygote_namespaces() -> Result<(), SandboxError> {
             | UnshareFlags::NEWUTS,
         0,
     )?;
-    rustix::system::sethostname(b"sandbox").map_err(SandboxError::at(Mechanism::Namespaces, "sethostname"))
+    rustix::system::sethostname(b"sandbox").map_err(failed("sethostname"))
 }
 
 /// Enters a user namespace of its own, as user and group `id`: nothing outside of it grants it anything, and the limit
@@ -40,12 +41,25 @@ pub fn enter_user_namespace(id: u32) -> Result<(), SandboxError> {
 
 fn enter(namespaces: UnshareFlags, id: u32) -> Result<(), SandboxError> {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
-    sys::unshare(namespaces).map_err(SandboxError::at(Mechanism::Namespaces, "unshare"))?;
-    let write = |path: &str, text: String| {
-        fs::write(path, text).map_err(SandboxError::at(Mechanism::Namespaces, &format!("write {path}")))
-    };
-    // An unprivileged process must give up setgroups(2) before it may map a group (user_namespaces(7)).
-    write("/proc/self/setgroups", "deny".to_owned())?;
-    write("/proc/self/uid_map", format!("{id} {uid} 1"))?;
-    write("/proc/self/gid_map", format!("{id} {gid} 1"))
+    sys::unshare(namespaces).map_err(failed("unshare"))?;
+    // The files of a process that is not dumpable belong to root, who is another user here if the process was forked.
+    dumpable::show_to_tracers()?;
+    // An unprivileged process must give up setgroups(2) before it may map a group (user_namespaces(7)). gVisor has no
+    // such rule, and no such file.
+    match write("/proc/self/setgroups", "deny") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        result => result.map_err(failed("write /proc/self/setgroups"))?,
+    }
+    write("/proc/self/uid_map", &format!("{id} {uid} 1")).map_err(failed("write /proc/self/uid_map"))?;
+    write("/proc/self/gid_map", &format!("{id} {gid} 1")).map_err(failed("write /proc/self/gid_map"))?;
+    dumpable::hide_from_tracers()
+}
+
+/// Writes to a file that must exist already.
+fn write(path: &str, text: &str) -> io::Result<()> {
+    fs::OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes())
+}
+
+fn failed<E: std::fmt::Display>(step: &str) -> impl FnOnce(E) -> SandboxError + use<E> {
+    SandboxError::at(Mechanism::Namespaces, step)
 }

@@ -21,8 +21,10 @@ pub unsafe fn inherited(number: RawFd) -> OwnedFd {
 pub unsafe fn close_all_but(keep: &[BorrowedFd<'_>]) -> std::io::Result<()> {
     let mut kept: Vec<u32> = keep.iter().map(|fd| fd.as_raw_fd().cast_unsigned()).collect();
     kept.sort_unstable();
+    // No descriptor is larger than a C int; gVisor takes larger bounds for negative ones.
+    const BEYOND: u32 = i32::MAX.cast_unsigned();
     let mut first = 3;
-    for end in kept.into_iter().chain([u32::MAX]) {
+    for end in kept.into_iter().chain([BEYOND]) {
         if end > first {
             // SAFETY: the call only closes descriptors, and the caller promises that none of them is used again.
             let result = unsafe { libc::syscall(libc::SYS_close_range, first, end - 1, 0) };

@@ -10,7 +10,7 @@ use rustix::process::{Signal, fchdir, set_parent_process_death_signal, setsid};
 use super::{PROGRAM, RUNTIME, SERVE, SOCKET, environment};
 use crate::channel;
 use crate::protocol::ZygoteReply;
-use crate::sandbox::{enter_zygote_namespaces, switch_root};
+use crate::sandbox::{Mechanism, SandboxError, enter_zygote_namespaces, switch_root};
 use crate::sys::{self, Exit, Side};
 
 /// Enters the namespaces, makes the runtime the root, and executes this program again under the runtime's own loader
@@ -28,13 +28,14 @@ fn launch() -> io::Result<Infallible> {
     // SAFETY: as for the socket.
     let (runtime, program) = unsafe { (sys::inherited(RUNTIME), sys::inherited(PROGRAM)) };
     // A signal from the terminal is for the service, which ends its zygotes itself.
-    setsid()?;
-    fchdir(&runtime)?;
+    let failed = |step| SandboxError::at(Mechanism::Process, step);
+    setsid().map_err(failed("setsid"))?;
+    fchdir(&runtime).map_err(failed("enter the runtime"))?;
     drop(runtime);
     enter_zygote_namespaces()?;
     // The PID namespace begins with the first child.
     // SAFETY: this process has not started a thread.
-    match unsafe { sys::fork() }? {
+    match unsafe { sys::fork() }.map_err(SandboxError::at(Mechanism::Process, "fork"))? {
         Side::Parent(_) => {
             // Only the zygote may hold the socket: the service takes its end for the zygote's end.
             // SAFETY: no descriptor is used from here on; the caller's is not either, because this never fails.
@@ -43,7 +44,7 @@ fn launch() -> io::Result<Infallible> {
             sys::exit_now(i32::from(ended != Exit::Status(0)))
         }
         Side::Child => {
-            set_parent_process_death_signal(Some(Signal::KILL))?;
+            set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed("prctl PR_SET_PDEATHSIG"))?;
             switch_root()?;
             let error = sys::execute(program.as_fd(), &[c"py-executor", SERVE], &environment());
             Err(io::Error::new(

@@ -20,11 +20,11 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::process::ExitCode;
 
-use rustix::process::Signal;
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::channel::{self, Message};
 use crate::protocol::{FORK, Hello, ZygoteReply};
-use crate::sandbox::{WORKER_NAMESPACES, hide_from_tracers, seccomp};
+use crate::sandbox::{Mechanism, SandboxError, WORKER_NAMESPACES, hide_from_tracers, seccomp};
 use crate::sys::{self, Side};
 use python::Python;
 
@@ -113,7 +113,8 @@ struct Zygote {
 impl Zygote {
     fn start(socket: &OwnedFd) -> io::Result<Self> {
         hide_from_tracers()?;
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        set_parent_process_death_signal(Some(Signal::KILL))
+            .map_err(SandboxError::at(Mechanism::Process, "prctl PR_SET_PDEATHSIG"))?;
         let hello: Hello = channel::receive(socket)?.ok_or_else(|| io::Error::other("the service is gone"))?.parse()?;
         sys::reset_fault_signals();
         let python = Python::start().map_err(io::Error::other)?;

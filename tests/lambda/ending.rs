@@ -3,8 +3,8 @@
 use rustix::process::Signal;
 
 use crate::emulator::Emulator;
-use crate::support::PATIENCE;
 use crate::support::process::Watched;
+use crate::support::{PATIENCE, until};
 
 fn all_end(processes: &[Watched]) -> bool {
     processes.iter().all(|process| process.ends_within(PATIENCE))
@@ -48,8 +48,9 @@ async fn wrong_settings_are_all_named_before_the_function_ends() {
     let function = Emulator::with(&[("EXECUTOR_TIMEOUT_SECONDS", "soon"), ("EXECUTOR_MEMORY_MB", "1")]);
     let (status, text) = function.try_invoke("{}").await;
     assert_eq!(status, 502, "{text}");
-    let log = function.process().log().text();
-    assert!(log.contains("EXECUTOR_TIMEOUT_SECONDS must be") && log.contains("EXECUTOR_MEMORY_MB must be"), "{log}");
+    for fault in ["EXECUTOR_TIMEOUT_SECONDS must be", "EXECUTOR_MEMORY_MB must be"] {
+        until(fault, || function.process().log().text().contains(fault).then_some(())).await;
+    }
 }
 
 #[tokio::test]
@@ -57,6 +58,6 @@ async fn a_missing_runtime_is_named_before_the_function_ends() {
     let function = Emulator::with(&[("EXECUTOR_RUNTIME", "/nonexistent/runtime")]);
     let (status, text) = function.try_invoke("{}").await;
     assert_eq!(status, 502, "{text}");
-    let log = function.process().log().text();
-    assert!(log.contains("no Python runtime at /nonexistent/runtime"), "{log}");
+    let fault = "no Python runtime at /nonexistent/runtime";
+    until(fault, || function.process().log().text().contains(fault).then_some(())).await;
 }

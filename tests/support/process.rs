@@ -16,6 +16,8 @@ pub struct Owned {
     child: Child,
     guard: Child,
     log: Log,
+    /// What was below it when it was waited for; none of that should be left.
+    below: Option<Vec<Watched>>,
 }
 
 impl Owned {
@@ -31,7 +33,7 @@ impl Owned {
         let stderr = child.stderr.take().expect("standard error is piped");
         log.follow(stderr, on_line);
         let guard = guard(child.id());
-        Self { child, guard, log }
+        Self { child, guard, log, below: None }
     }
 
     pub fn id(&self) -> u32 {
@@ -50,7 +52,11 @@ impl Owned {
     /// Waits for the end of the process.
     pub fn wait(&mut self, patience: Duration) -> ExitStatus {
         let watched = Watched::new(self.id()).expect("the process was not waited for yet");
+        let below = self.watch_descendants();
         assert!(watched.ends_within(patience), "still running after {patience:?}\n{}", self.log);
+        // From now on the number of the process may be another's.
+        self.stop_guard();
+        self.below = Some(below);
         let status = self.child.wait().expect("a child can be waited for");
         self.log.wait_for_end();
         status
@@ -60,15 +66,27 @@ impl Owned {
     pub fn descendants(&self) -> Vec<Entry> {
         descendants(self.id())
     }
+
+    /// The same, held so that they can be waited for or killed.
+    pub fn watch_descendants(&self) -> Vec<Watched> {
+        self.descendants().iter().filter_map(Entry::watch).collect()
+    }
+
+    fn stop_guard(&mut self) {
+        let _ = self.guard.kill();
+        let _ = self.guard.wait();
+    }
 }
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        let below: Vec<Watched> = self.descendants().iter().filter_map(|entry| Watched::new(entry.pid)).collect();
-        let _ = self.guard.kill();
-        let _ = self.guard.wait();
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let below = self.below.take().unwrap_or_else(|| {
+            let below = self.watch_descendants();
+            self.stop_guard();
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            below
+        });
         for process in below {
             process.signal(Signal::KILL);
         }
@@ -125,6 +143,8 @@ pub struct Entry {
     pub name: String,
     pub state: char,
     pub command: String,
+    /// Ticks after the machine's start: with the number, this is one process and no other.
+    started: u64,
 }
 
 impl Entry {
@@ -132,15 +152,22 @@ impl Entry {
         let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
         let stat = String::from_utf8_lossy(&stat);
         let (open, close) = (stat.find('(')?, stat.rfind(')')?);
-        let mut rest = stat[close + 1..].split_whitespace();
+        let rest: Vec<&str> = stat[close + 1..].split_whitespace().collect();
         let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         Some(Self {
             pid,
             name: stat[open + 1..close].to_owned(),
-            state: rest.next()?.chars().next()?,
-            parent: rest.next()?.parse().ok()?,
+            state: rest.first()?.chars().next()?,
+            parent: rest.get(1)?.parse().ok()?,
+            started: rest.get(19)?.parse().ok()?,
             command: String::from_utf8_lossy(&command).replace('\0', " "),
         })
+    }
+
+    /// Holds this very process; none when it is gone.
+    pub fn watch(&self) -> Option<Watched> {
+        let watched = Watched::new(self.pid)?;
+        Self::read(self.pid).is_some_and(|now| now.started == self.started).then_some(watched)
     }
 
     pub fn is_alive(&self) -> bool {

@@ -125,6 +125,5 @@ async fn nothing_is_left_after_the_server_was_killed() {
 }
 
 fn watched(server: &Server) -> Vec<Watched> {
-    let below = server.process().descendants();
-    below.iter().filter_map(|entry| Watched::new(entry.pid)).collect()
+    server.process().watch_descendants()
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::support::process::{Watched, named};
+use crate::support::process::{Entry, Watched, named};
 use crate::support::{Reply, Server, announcing, json_text, unique, until};
 
 /// Sends all the scripts at the same time.
@@ -89,7 +89,7 @@ async fn failures_among_many_scripts_stay_with_their_own() {
 fn kill_zygotes(server: &Server) {
     let zygotes = server.zygotes();
     assert!(!zygotes.is_empty(), "the server has a zygote\n{}", server.log());
-    let watched: Vec<Watched> = zygotes.iter().filter_map(|entry| Watched::new(entry.pid)).collect();
+    let watched: Vec<Watched> = zygotes.iter().filter_map(Entry::watch).collect();
     for zygote in &watched {
         zygote.signal(Signal::KILL);
     }
@@ -141,7 +141,7 @@ async fn killed_workers_that_wait_for_a_job_are_replaced() {
         })
         .await;
         for worker in workers {
-            if let Some(worker) = Watched::new(worker.pid) {
+            if let Some(worker) = worker.watch() {
                 worker.signal(Signal::KILL);
             }
         }
@@ -157,7 +157,7 @@ async fn killed_workers_that_wait_for_a_job_are_replaced() {
 async fn stopped_zygotes_cost_no_wrong_answer() {
     let server = Server::with(&[("EXECUTOR_QUEUE_SECONDS", "2"), ("EXECUTOR_PRELOAD", "")]);
     server.is_well().await;
-    let zygotes: Vec<Watched> = server.zygotes().iter().filter_map(|entry| Watched::new(entry.pid)).collect();
+    let zygotes: Vec<Watched> = server.zygotes().iter().filter_map(Entry::watch).collect();
     assert!(!zygotes.is_empty(), "{}", server.log());
     for zygote in &zygotes {
         zygote.signal(Signal::STOP);
