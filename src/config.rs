@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -55,7 +54,7 @@ pub struct Config {
     pub max_result_bytes: usize,
     pub max_request_bytes: usize,
     pub max_files: usize,
-    pub concurrency: NonZeroUsize,
+    pub concurrency: usize,
     pub queue: usize,
     pub queue_wait: Duration,
     pub grace: Duration,
@@ -86,7 +85,7 @@ impl Config {
     pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         let ours = |(name, _): &(String, String)| name.starts_with("EXECUTOR_") || name == "PORT";
         let mut reader = Reader { variables: variables.into_iter().filter(ours).collect(), faults: Vec::new() };
-        let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let processors = std::thread::available_parallelism().map_or(1, |number| number.get() as u64);
         let config = Self {
             runtime: reader.value("EXECUTOR_RUNTIME", "a path", PathBuf::from("/opt/runtime")),
             host: reader.value("EXECUTOR_HOST", "an IP address", IpAddr::from([0, 0, 0, 0])),
@@ -103,7 +102,7 @@ impl Config {
             max_result_bytes: reader.bytes("EXECUTOR_MAX_RESULT_BYTES", 5 << 20),
             max_request_bytes: reader.bytes("EXECUTOR_MAX_REQUEST_BYTES", 6 << 20),
             max_files: reader.number("EXECUTOR_MAX_FILES", 64, 0..=4096) as usize,
-            concurrency: reader.value("EXECUTOR_CONCURRENCY", "a number, 1 or more", processors),
+            concurrency: reader.number("EXECUTOR_CONCURRENCY", processors, 1..=1024) as usize,
             queue: reader.number("EXECUTOR_QUEUE", 512, 0..=1 << 20) as usize,
             queue_wait: reader.seconds("EXECUTOR_QUEUE_SECONDS", 10.0),
             grace: reader.seconds("EXECUTOR_GRACE_SECONDS", 9.0),

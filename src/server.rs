@@ -101,6 +101,7 @@ async fn accept(
         let drained = tokio::time::timeout(grace, service.executor.drain()).await;
         if drained.is_err() {
             warn!("scripts were still running at the end of the grace period");
+            service.executor.cancel();
         }
         // A moment for the last answers to leave; connections without a request are not waited for.
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -8,7 +8,8 @@ mod zygote;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
 use tracing::{debug, error, warn};
 
 use crate::config::Config;
@@ -17,7 +18,7 @@ use crate::outcome::{Ending, Outcome};
 use crate::protocol::Token;
 use crate::sandbox::privileges::Installation;
 use pool::Pool;
-use worker::{Lost, Run};
+use worker::{Lost, Run, Usage};
 pub use zygote::StartError;
 
 /// How often a job is begun again when its worker is lost for no fault of the script. A script has no effect outside of
@@ -49,6 +50,16 @@ pub struct Collect {
     pub memory_bytes: u64,
 }
 
+/// What the executor still does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Serving,
+    /// Jobs that run may finish; no other begins.
+    Draining,
+    /// Jobs that run are ended.
+    Stopping,
+}
+
 /// Runs jobs, each in a sandboxed process of its own.
 pub struct Executor {
     pool: Pool,
@@ -56,7 +67,8 @@ pub struct Executor {
     /// A permit is held from before a job starts until its worker is gone for good.
     running: Arc<Semaphore>,
     /// A permit is held while a job waits or runs.
-    admitted: Arc<Semaphore>,
+    admitted: Semaphore,
+    phase: watch::Sender<Phase>,
     queue_wait: Duration,
     concurrency: u32,
 }
@@ -64,7 +76,7 @@ pub struct Executor {
 impl Executor {
     /// Starts the zygotes and the first worker. Fails if the host cannot keep the promises.
     pub async fn start(config: &Config, installation: Installation) -> Result<Self, StartError> {
-        let concurrency = config.concurrency.get();
+        let concurrency = config.concurrency;
         Ok(Self {
             pool: Pool::start(config, installation).await?,
             collect: Collect {
@@ -73,75 +85,87 @@ impl Executor {
                 memory_bytes: config.policy.memory_bytes,
             },
             running: Arc::new(Semaphore::new(concurrency)),
-            admitted: Arc::new(Semaphore::new(concurrency + config.queue)),
+            admitted: Semaphore::new(concurrency + config.queue),
+            phase: watch::Sender::new(Phase::Serving),
             queue_wait: config.queue_wait,
             concurrency: u32::try_from(concurrency).unwrap_or(u32::MAX),
         })
     }
 
-    /// Python's version.
-    pub fn python(&self) -> String {
-        self.pool.python()
+    /// Python's version; `None` while no script can be run.
+    pub fn python(&self) -> Option<String> {
+        self.pool.python().filter(|_| *self.phase.borrow() == Phase::Serving)
     }
 
     /// Runs a job when its turn comes. Dropping the future ends the job.
     pub async fn run(&self, job: &Job) -> Result<Outcome, Unavailable> {
-        let _place = self.admitted.try_acquire().map_err(|error| match error {
-            tokio::sync::TryAcquireError::Closed => Unavailable::ShuttingDown,
-            tokio::sync::TryAcquireError::NoPermits => Unavailable::Busy,
-        })?;
-        let turn = self.turn().await?;
+        let _place = self.admitted.try_acquire().map_err(|_| Unavailable::Busy)?;
+        let turn = tokio::select! {
+            biased;
+            () = self.reached(Phase::Draining) => return Err(Unavailable::ShuttingDown),
+            turn = tokio::time::timeout(self.queue_wait, Arc::clone(&self.running).acquire_owned()) => {
+                turn.map_err(|_| Unavailable::Busy)?.map_err(|_| Unavailable::ShuttingDown)?
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.reached(Phase::Stopping) => Err(Unavailable::ShuttingDown),
+            outcome = self.run_in_turn(job, turn) => outcome,
+        }
+    }
+
+    async fn run_in_turn(&self, job: &Job, mut turn: OwnedSemaphorePermit) -> Result<Outcome, Unavailable> {
+        let begun = Instant::now();
         for _ in 0..ATTEMPTS {
             let token = new_token().map_err(|error| fault(&error))?;
             let worker = self.pool.take().await.ok_or(Unavailable::ShuttingDown)?;
-            match worker.run(job, token, self.collect).await {
+            match worker.run(job, token, self.collect, turn).await {
                 Ok(Run { outcome, remains }) => {
                     let answered = matches!(outcome.ending, Ending::Returned(_));
                     // The worker is dying: the answer need not wait for it, the next job does.
                     tokio::spawn(async move {
-                        let usage = remains.gone(answered).await;
-                        if let Some(usage) = usage {
-                            let (cpu, rss) = (usage.cpu, usage.max_rss_bytes);
-                            debug!(cpu_ms = cpu.as_secs_f64() * 1e3, max_rss_bytes = rss, "a worker is gone");
+                        let (usage, _turn) = remains.gone(answered).await;
+                        if let Some(Usage { cpu, max_rss_bytes }) = usage {
+                            debug!(cpu_ms = cpu.as_secs_f64() * 1e3, max_rss_bytes, "a worker is gone");
                         }
-                        drop(turn);
                     });
                     return Ok(outcome);
                 }
                 Err(Lost { reason, remains }) => {
-                    warn!(%reason, "a worker was lost; its job is begun again");
-                    remains.gone(false).await;
+                    let (_, kept) = remains.gone(false).await;
+                    turn = kept.ok_or(Unavailable::Fault)?;
+                    warn!(%reason, "a worker was lost");
+                    // However often it is begun again, a job does not take twice its time.
+                    if begun.elapsed() > job.timeout() {
+                        break;
+                    }
                 }
             }
         }
-        error!("a job lost {ATTEMPTS} workers in a row");
+        error!("a job lost its workers again and again");
         Err(Unavailable::Lost)
     }
 
     /// Answers waiting and new jobs with [`Unavailable::ShuttingDown`], and waits until the running ones are done.
     pub async fn drain(&self) {
-        self.admitted.close();
-        // Closing wakes those who wait for their turn; those who have one keep it.
-        let all = self.running.acquire_many(self.concurrency);
-        let _ = all.await;
-        self.running.close();
+        self.phase.send_replace(Phase::Draining);
+        let _ = self.running.acquire_many(self.concurrency).await;
     }
 
-    /// Ends everything that still runs.
+    /// Ends the running jobs too; they are answered with [`Unavailable::ShuttingDown`].
+    pub fn cancel(&self) {
+        self.phase.send_replace(Phase::Stopping);
+    }
+
+    /// Ends everything.
     pub async fn stop(&self) {
-        self.admitted.close();
-        self.running.close();
+        self.cancel();
         self.pool.stop().await;
     }
 
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, Unavailable> {
-        let turn = Arc::clone(&self.running).acquire_owned();
-        match tokio::time::timeout(self.queue_wait, turn).await {
-            Ok(Ok(_)) if self.admitted.is_closed() => Err(Unavailable::ShuttingDown),
-            Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(_)) => Err(Unavailable::ShuttingDown),
-            Err(_) => Err(Unavailable::Busy),
-        }
+    async fn reached(&self, phase: Phase) {
+        // The sender lives as long as this does.
+        let _ = self.phase.subscribe().wait_for(|now| *now >= phase).await;
     }
 }
 

@@ -22,7 +22,7 @@ const RETRY: Duration = Duration::from_millis(100);
 const INFANT: Duration = Duration::from_secs(1);
 
 /// The longest pause before a zygote is replaced.
-const MAX_BACK_OFF: Duration = Duration::from_secs(5);
+const MAX_BACK_OFF: Duration = Duration::from_secs(1);
 
 type Current = watch::Receiver<Option<Arc<Zygote>>>;
 
@@ -41,7 +41,7 @@ impl Pool {
         let zygote = Arc::new(zygote);
         let first = Worker::make(&zygote).await.map_err(|error| StartError::Worker(error.to_string()))?;
 
-        let concurrency = config.concurrency.get();
+        let concurrency = config.concurrency;
         let (parking, parked) = mpsc::channel(concurrency);
         let (publish, current) = watch::channel(Some(Arc::clone(&zygote)));
         let mut tasks = JoinSet::new();
@@ -52,9 +52,9 @@ impl Pool {
         Ok(Self { parked: Mutex::new(parked), current, tasks: Mutex::new(tasks) })
     }
 
-    /// Python's version.
-    pub fn python(&self) -> String {
-        self.current.borrow().as_ref().map_or_else(String::new, |zygote| zygote.python.clone())
+    /// Python's version; `None` while there is no zygote.
+    pub fn python(&self) -> Option<String> {
+        self.current.borrow().as_ref().map(|zygote| zygote.python.clone())
     }
 
     /// A worker that waits for its job; `None` when the pool has stopped.

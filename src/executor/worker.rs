@@ -12,6 +12,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Collect;
@@ -62,9 +63,13 @@ pub struct Worker {
 
 /// What is left of a worker after its answer: its guard, and with that everything in its PID namespace. Killed when
 /// dropped.
-pub struct Remains {
+pub struct Remains(Option<Guard>);
+
+struct Guard {
     control: AsyncFd<OwnedFd>,
     pidfd: AsyncFd<OwnedFd>,
+    /// Given back when everything is gone, also where nobody waits for that.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 /// A job that came to its end.
@@ -94,7 +99,7 @@ impl Worker {
         let pidfd = zygote.fork(descriptors).await.map_err(MakeError::Fork)?;
         drop(theirs);
         let pidfd = sys::watched(pidfd).map_err(MakeError::Channels)?;
-        let remains = Remains { control: ours.control, pidfd };
+        let remains = Remains(Some(Guard { control: ours.control, pidfd, turn: None }));
         match tokio::time::timeout(READY_LIMIT, remains.report()).await {
             Ok(Ok(GuardReport::Ready)) => {}
             Ok(Ok(GuardReport::Failed(error))) => return Err(error.into()),
@@ -108,13 +113,20 @@ impl Worker {
     /// Whether it still waits.
     pub fn is_alive(&self) -> bool {
         // A pidfd becomes readable when its process ends (pidfd_open(2)).
-        let mut ended = [PollFd::new(self.remains.pidfd.get_ref(), PollFlags::IN)];
+        let mut ended = [PollFd::new(self.remains.guard().pidfd.get_ref(), PollFlags::IN)];
         poll(&mut ended, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(0)
     }
 
     /// Runs the job. Dropping the future kills the worker.
-    pub async fn run(mut self, job: &Job, token: Token, collect: Collect) -> Result<Run, Lost> {
-        if let Err(error) = channel::send(self.remains.control.get_ref(), START, &[]) {
+    pub async fn run(
+        mut self,
+        job: &Job,
+        token: Token,
+        collect: Collect,
+        turn: OwnedSemaphorePermit,
+    ) -> Result<Run, Lost> {
+        self.remains.guard_mut().turn = Some(turn);
+        if let Err(error) = channel::send(self.remains.guard().control.get_ref(), START, &[]) {
             return Err(Lost { reason: error.to_string(), remains: self.remains });
         }
         let mut collected = Collected::new(collect.max_output_bytes);
@@ -295,15 +307,21 @@ fn exit_failure(exit: Ended, usage: Usage, limit: Duration) -> Failure {
 }
 
 impl Remains {
-    /// The guard's next report. Can be dropped at any time without losing one.
-    async fn report(&self) -> io::Result<GuardReport> {
-        let message = self.control.async_io(Interest::READABLE, |control| channel::receive(control)).await?;
-        message.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?.parse()
+    fn guard(&self) -> &Guard {
+        self.0.as_ref().expect("the guard is taken only by `gone` and `drop`")
     }
 
-    /// Waits until nothing is left of the worker. A worker that has answered gets a moment to end by itself, so that
-    /// its guard can say what it used.
-    pub async fn gone(self, expect_report: bool) -> Option<Usage> {
+    fn guard_mut(&mut self) -> &mut Guard {
+        self.0.as_mut().expect("the guard is taken only by `gone` and `drop`")
+    }
+
+    async fn report(&self) -> io::Result<GuardReport> {
+        self.guard().report().await
+    }
+
+    /// Waits until nothing is left of the worker, and gives back its turn. A worker that has answered gets a moment to
+    /// end by itself, so that its guard can say what it used.
+    pub async fn gone(mut self, expect_report: bool) -> (Option<Usage>, Option<OwnedSemaphorePermit>) {
         let mut usage = None;
         if expect_report
             && let Ok(Ok(GuardReport::Ended { cpu_us, max_rss_bytes, .. })) =
@@ -311,21 +329,39 @@ impl Remains {
         {
             usage = Some(Usage { cpu: Duration::from_micros(cpu_us), max_rss_bytes });
         }
-        self.kill();
-        // The guard's end is the end of all: the kernel lets an init process go last.
-        let _ = self.pidfd.readable().await;
-        usage
+        self.guard().end().await;
+        (usage, self.guard_mut().turn.take())
+    }
+}
+
+impl Drop for Remains {
+    fn drop(&mut self) {
+        let Some(guard) = self.0.take() else { return };
+        guard.kill();
+        if guard.turn.is_some()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move { guard.end().await });
+        }
+    }
+}
+
+impl Guard {
+    /// Its next report. Can be dropped at any time without losing one.
+    async fn report(&self) -> io::Result<GuardReport> {
+        let message = self.control.async_io(Interest::READABLE, |control| channel::receive(control)).await?;
+        message.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?.parse()
     }
 
     fn kill(&self) {
         // It may have ended already.
         let _ = pidfd_send_signal(self.pidfd.get_ref(), Signal::KILL);
     }
-}
 
-impl Drop for Remains {
-    fn drop(&mut self) {
+    /// Kills it and waits for its end, which is the end of all: the kernel lets an init process go last.
+    async fn end(&self) {
         self.kill();
+        let _ = self.pidfd.readable().await;
     }
 }
 

@@ -72,27 +72,15 @@ impl Zygote {
     /// Forks a worker that gets these descriptors. Gives the guard's pidfd.
     pub async fn fork(&self, descriptors: [BorrowedFd<'_>; 4]) -> io::Result<OwnedFd> {
         let socket = self.socket.lock().await;
-        let exchange = async {
-            channel::send(socket.get_ref(), FORK, &descriptors)?;
-            let message = receive(&socket).await?;
-            match message.parse()? {
-                ZygoteReply::Forked => message
-                    .descriptors
-                    .into_iter()
-                    .next()
-                    .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no pidfd came with a fork")),
-                ZygoteReply::NotForked { reason } => Err(io::Error::other(reason)),
-                other => Err(io::Error::other(format!("unexpected answer {other:?}"))),
-            }
-        };
-        let result = tokio::time::timeout(FORK_LIMIT, exchange)
-            .await
-            .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the zygote does not answer")));
-        if result.is_err() {
+        channel::send(socket.get_ref(), FORK, &descriptors)?;
+        let answer = tokio::time::timeout(FORK_LIMIT, forked(&socket)).await;
+        let answer =
+            answer.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the zygote does not answer")));
+        if answer.is_err() {
             // An answer may still be under way, so this zygote cannot be asked again.
             self.condemned.notify_one();
         }
-        result
+        answer?.map_err(io::Error::other)
     }
 
     /// Waits until the zygote is not to be used any more.
@@ -111,6 +99,19 @@ fn spawn(installation: &Installation, socket: OwnedFd) -> io::Result<Child> {
     let mappings = mappings.map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd });
     command.fd_mappings(mappings.into()).map_err(io::Error::other)?;
     Command::from(command).kill_on_drop(true).spawn()
+}
+
+/// The answer to a request for a worker: a pidfd, or why the zygote could not fork. An error is one of the zygote itself.
+async fn forked(socket: &AsyncFd<OwnedFd>) -> io::Result<Result<OwnedFd, String>> {
+    let message = receive(socket).await?;
+    match message.parse()? {
+        ZygoteReply::Forked => match message.descriptors.into_iter().next() {
+            Some(pidfd) => Ok(Ok(pidfd)),
+            None => Err(io::Error::new(io::ErrorKind::InvalidData, "no pidfd came with a fork")),
+        },
+        ZygoteReply::NotForked { reason } => Ok(Err(reason)),
+        other => Err(io::Error::other(format!("unexpected answer {other:?}"))),
+    }
 }
 
 async fn receive(socket: &AsyncFd<OwnedFd>) -> io::Result<Message> {

@@ -1,63 +1,125 @@
-//! A request's body, bounded, and of a type that is meant for us.
+//! A request's body: bounded in size, time and, all together, in memory; and of a type that is meant for us.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ORIGIN};
 use axum::http::{HeaderMap, Request, StatusCode};
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Reply;
 
-/// How much of a body that is too large is read before its connection is closed.
+/// What all bodies together may take, if that is at least [`LARGE_BODIES`] of the largest ones: those that arrive, and
+/// those of jobs that wait or run.
+const MEMORY: usize = 64 << 20;
+const LARGE_BODIES: usize = 8;
+
+/// The account's unit, bytes.
+const UNIT: usize = 1 << 10;
+
+/// A body must arrive within this time.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How much of a body that is too large is read before its connection is closed, and for how long.
 const MAX_FORGOTTEN_BYTES: usize = 64 << 20;
 const MAX_FORGETTING: Duration = Duration::from_secs(5);
 
-/// Reads a JSON body of at most `limit` bytes.
-pub async fn read(request: Request<Body>, limit: usize) -> Result<Bytes, Reply> {
-    check_type(request.headers())?;
-    // A body that says by itself that it is too large is not kept at all.
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let mut body = request.into_body();
-    if announced.is_some_and(|length| length > limit as u64) {
-        return Err(refuse(&mut body, limit).await);
-    }
-    match Limited::new(&mut body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(refuse(&mut body, limit).await),
-        Err(_) => Err(Reply::error(StatusCode::BAD_REQUEST, "request body ended before it was complete")),
+/// Reads bodies.
+pub struct Reader {
+    limit: usize,
+    memory: Arc<Semaphore>,
+}
+
+/// A body, and its place in the account of all bodies.
+pub struct Received {
+    pub bytes: Bytes,
+    held: Vec<OwnedSemaphorePermit>,
+}
+
+impl Received {
+    /// Lets the bytes go; the place is kept as long as what is returned.
+    pub fn forget_bytes(self) -> impl Sized {
+        self.held
     }
 }
 
-/// Most clients read an answer only when they have sent their body, so what is still to come is read and forgotten, up
-/// to a point.
-async fn refuse(body: &mut Body, limit: usize) -> Reply {
-    let mut left = MAX_FORGOTTEN_BYTES;
-    let forget = async {
-        while let Some(Ok(frame)) = body.frame().await {
-            let bytes = frame.data_ref().map_or(0, Bytes::len);
-            let Some(rest) = left.checked_sub(bytes) else { return };
-            left = rest;
+impl Reader {
+    /// For bodies of at most `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        let memory = MEMORY.max(limit.saturating_mul(LARGE_BODIES));
+        Self { limit, memory: Arc::new(Semaphore::new(memory / UNIT)) }
+    }
+
+    /// Reads a JSON body.
+    pub async fn read(&self, request: Request<Body>) -> Result<Received, Reply> {
+        check_type(request.headers())?;
+        // A body that says by itself that it is too large is not kept at all.
+        let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let mut body = request.into_body();
+        if length.is_some_and(|length| length > self.limit as u64) {
+            return Err(self.refuse(&mut body).await);
         }
-    };
-    // A client that is slower than this has had its time.
-    let _ = tokio::time::timeout(MAX_FORGETTING, forget).await;
-    Reply::error(StatusCode::PAYLOAD_TOO_LARGE, &format!("request body is larger than {limit} bytes"))
+        let received = tokio::time::timeout(PATIENCE, self.collect(&mut body)).await;
+        received.unwrap_or_else(|_| {
+            let message = format!("request body did not arrive within {} s", PATIENCE.as_secs());
+            Err(Reply::error(StatusCode::BAD_REQUEST, &message))
+        })
+    }
+
+    async fn collect(&self, body: &mut Body) -> Result<Received, Reply> {
+        let (mut frames, mut total, mut held) = (Vec::new(), 0, Vec::new());
+        while let Some(frame) = body.frame().await {
+            let incomplete = |_| Reply::error(StatusCode::BAD_REQUEST, "request body ended before it was complete");
+            let Ok(bytes) = frame.map_err(incomplete)?.into_data() else { continue };
+            total += bytes.len();
+            if total > self.limit {
+                return Err(self.refuse(body).await);
+            }
+            let units = u32::try_from(bytes.len() / UNIT + 1).unwrap_or(u32::MAX);
+            held.push(Arc::clone(&self.memory).try_acquire_many_owned(units).map_err(|_| {
+                Reply::error(StatusCode::SERVICE_UNAVAILABLE, "too many requests are under way").retry_after(1)
+            })?);
+            frames.push(bytes);
+        }
+        let bytes = if frames.len() == 1 { frames.remove(0) } else { frames.concat().into() };
+        Ok(Received { bytes, held })
+    }
+
+    /// Most clients read an answer only when they have sent their body, so what is still to come is read and forgotten,
+    /// up to a point.
+    async fn refuse(&self, body: &mut Body) -> Reply {
+        let mut left = MAX_FORGOTTEN_BYTES;
+        let forget = async {
+            while let Some(Ok(frame)) = body.frame().await {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                let Some(rest) = left.checked_sub(bytes) else { return };
+                left = rest;
+            }
+        };
+        // A client that is slower than this has had its time.
+        let _ = tokio::time::timeout(MAX_FORGETTING, forget).await;
+        Reply::error(StatusCode::PAYLOAD_TOO_LARGE, &format!("request body is larger than {} bytes", self.limit))
+    }
 }
 
-/// A declared type must be JSON: a web page can make a browser send any other type to a service on the user's own
-/// machine or network without asking first (simple requests of the Fetch standard).
+/// A declared type must be JSON: a web page can make a browser send any other type, or none, to a service on the user's
+/// own machine or network without asking first (simple requests of the Fetch standard). A request without a type is
+/// taken for one of a program, unless a browser says where it comes from.
 fn check_type(headers: &HeaderMap) -> Result<(), Reply> {
-    let Some(declared) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let refuse = |declared: &str| {
+        let message = format!("content type must be application/json, not {declared}");
+        Err(Reply::error(StatusCode::BAD_REQUEST, &message))
+    };
+    let Some(declared) = headers.get(CONTENT_TYPE) else {
+        return if headers.contains_key(ORIGIN) { refuse("missing") } else { Ok(()) };
+    };
     let declared = declared.to_str().unwrap_or("?");
     let essence = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_json = essence == "application/json"
         || essence == "text/json"
         || (essence.starts_with("application/") && essence.ends_with("+json"));
-    if is_json {
-        return Ok(());
-    }
-    let message = format!("content type must be application/json, not {declared:?}");
-    Err(Reply::error(StatusCode::BAD_REQUEST, &message))
+    if is_json { Ok(()) } else { refuse(&format!("{declared:?}")) }
 }

@@ -8,7 +8,7 @@ use axum::http::{Request, StatusCode};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Reply, ReplyLimit, Service, body};
+use super::{Reply, ReplyLimit, Service};
 use crate::executor::Unavailable;
 use crate::job::Job;
 use crate::outcome::{Ending, Failure, Outcome};
@@ -25,9 +25,11 @@ pub async fn execute(State(service): State<Arc<Service>>, request: Request<Body>
 
 async fn answer(service: &Service, request: Request<Body>) -> Result<Reply, Reply> {
     let limit = request.extensions().get::<ReplyLimit>().copied();
-    let body = body::read(request, service.max_request_bytes).await?;
-    let job =
-        Job::parse(&body, service.limits).map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string()))?;
+    let body = service.bodies.read(request).await?;
+    let job = Job::parse(&body.bytes, service.limits)
+        .map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string()))?;
+    // The job has its own copy; what it holds stays in the account of bodies.
+    let _held = body.forget_bytes();
     let outcome = service.executor.run(&job).await.map_err(unavailable)?;
     Ok(match limit {
         None => respond(&outcome.ending, &outcome.stdout),

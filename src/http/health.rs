@@ -11,7 +11,7 @@ use super::{Reply, Service};
 #[derive(Serialize)]
 struct Health {
     status: &'static str,
-    python: String,
+    python: Option<String>,
     promises: Promises,
 }
 
@@ -36,5 +36,10 @@ const PROMISES: Promises = Promises {
 };
 
 pub async fn health(State(service): State<Arc<Service>>) -> Reply {
-    Reply::json(StatusCode::OK, &Health { status: "ok", python: service.executor.python(), promises: PROMISES })
+    let python = service.executor.python();
+    let (code, status) = match python {
+        Some(_) => (StatusCode::OK, "ok"),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "no script can be run at the moment"),
+    };
+    Reply::json(code, &Health { status, python, promises: PROMISES })
 }

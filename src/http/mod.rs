@@ -21,7 +21,7 @@ pub use reply::{Reply, ReplyLimit};
 pub struct Service {
     pub executor: Executor,
     limits: Limits,
-    max_request_bytes: usize,
+    bodies: body::Reader,
 }
 
 impl Service {
@@ -29,7 +29,7 @@ impl Service {
         Self {
             executor,
             limits: Limits { timeout: config.timeout, max_files: config.max_files },
-            max_request_bytes: config.max_request_bytes,
+            bodies: body::Reader::new(config.max_request_bytes),
         }
     }
 }

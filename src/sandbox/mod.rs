@@ -21,7 +21,7 @@ pub use error::{Mechanism, SandboxError};
 pub use filesystem::{mount_scratch, switch_root};
 pub use namespaces::{WORKER_NAMESPACES, enter_user_namespace, enter_zygote_namespaces};
 pub use policy::Policy;
-pub use rlimits::limit_cpu;
+pub use rlimits::{limit_cpu, limit_stack};
 
 /// Locks a worker in: from here on it can neither see nor do more than its policy says. No line of Python runs before.
 ///
@@ -29,6 +29,7 @@ pub use rlimits::limit_cpu;
 /// before no_new_privs seals them off; the seccomp filter comes last, because it refuses what the steps before it do.
 pub fn lock_in(policy: &Policy, filter: &seccomp::Filter) -> Result<(), SandboxError> {
     namespaces::enter_user_namespace(policy::WORKER_ID)?;
+    rlimits::stand_back()?;
     rlimits::apply(policy)?;
     capabilities::drop_all()?;
     dumpable::hide_from_tracers()?;

@@ -12,8 +12,15 @@ pub const SCRATCH: &str = "/tmp";
 /// Shared memory and semaphores of POSIX live here (shm_overview(7)). It is part of the scratch space.
 pub const SHARED_MEMORY: &str = "/dev/shm";
 
-/// Devices that a script finds in /dev; each is harmless to everybody.
-pub const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
+/// Devices that a script finds in /dev; each is harmless to everybody. No /dev/zero: mapped, it is shared memory that no
+/// process's account shows.
+pub const DEVICES: [&str; 4] = ["null", "full", "random", "urandom"];
+
+/// How much more a worker is niced than the service and its guard, which must get their turn however busy it is.
+pub const NICENESS: i32 = 5;
+
+/// Main threads get this much stack, and the C library gives threads of Python as much; bytes.
+pub const STACK_BYTES: u64 = 8 << 20;
 
 /// The limits of one job's whole process tree.
 #[derive(Debug, Clone, Serialize, Deserialize)]

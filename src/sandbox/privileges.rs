@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{MemfdFlags, Mode, OFlags, memfd_create, open};
-use rustix::process::geteuid;
+use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 use rustix::thread::{Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::SandboxError;
@@ -51,7 +51,15 @@ pub fn give_up(runtime: &Path) -> Result<Installation, PrepareError> {
         leave_root().map_err(PrepareError::LeaveRoot)?;
     }
     super::hide_from_tracers()?;
+    raise_open_files();
     Ok(Installation { runtime: directory, program })
+}
+
+/// The service needs some descriptors for each connection and each worker: it takes as many as it may.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // Refused only where the limit is in place already.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 fn leave_root() -> rustix::io::Result<()> {

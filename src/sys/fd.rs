@@ -13,6 +13,9 @@ pub unsafe fn inherited(number: RawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(number) }
 }
 
+/// No descriptor is larger than a C int; gVisor takes larger bounds for negative ones.
+const BEYOND: u32 = i32::MAX.cast_unsigned();
+
 /// Closes every descriptor but 0, 1, 2 and `keep` (close_range(2), Linux 5.9).
 ///
 /// # Safety
@@ -21,8 +24,6 @@ pub unsafe fn inherited(number: RawFd) -> OwnedFd {
 pub unsafe fn close_all_but(keep: &[BorrowedFd<'_>]) -> std::io::Result<()> {
     let mut kept: Vec<u32> = keep.iter().map(|fd| fd.as_raw_fd().cast_unsigned()).collect();
     kept.sort_unstable();
-    // No descriptor is larger than a C int; gVisor takes larger bounds for negative ones.
-    const BEYOND: u32 = i32::MAX.cast_unsigned();
     let mut first = 3;
     for end in kept.into_iter().chain([BEYOND]) {
         if end > first {

@@ -10,7 +10,7 @@ use rustix::process::{Signal, fchdir, set_parent_process_death_signal, setsid};
 use super::{PROGRAM, RUNTIME, SERVE, SOCKET, environment};
 use crate::channel;
 use crate::protocol::ZygoteReply;
-use crate::sandbox::{Mechanism, SandboxError, enter_zygote_namespaces, switch_root};
+use crate::sandbox::{Mechanism, SandboxError, enter_zygote_namespaces, limit_stack, switch_root};
 use crate::sys::{self, Exit, Side};
 
 /// Enters the namespaces, makes the runtime the root, and executes this program again under the runtime's own loader
@@ -46,6 +46,7 @@ fn launch() -> io::Result<Infallible> {
         Side::Child => {
             set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed("prctl PR_SET_PDEATHSIG"))?;
             switch_root()?;
+            limit_stack()?;
             let error = sys::execute(program.as_fd(), &[c"py-executor", SERVE], &environment());
             Err(io::Error::new(
                 error.kind(),

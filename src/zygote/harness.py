@@ -21,6 +21,7 @@ import os
 import random  # reseeds itself after a fork
 import sys
 import threading
+import traceback
 import types
 
 # What an answer begins with; protocol.rs reads it.
@@ -67,7 +68,10 @@ class _Descriptor(_io.FileIO):
         written = _write(self, data)
         total = _len(data)
         while written is not None and written < total:
-            written += _write(self, _view(data)[written:])
+            more = _write(self, _view(data)[written:])
+            if more is None:  # the script has made it non-blocking, and it is full
+                break
+            written += more
         return written
 
 
@@ -212,12 +216,23 @@ def _raised(error):
     else:
         name = f"{kind.__module__}.{kind.__qualname__}"
     try:
-        message = _str(error)
+        # Joined to an exact string: a subclass could lie about its length.
+        message = "".join((_str(error), _suggestion(error)))
     except BaseException:
         message = "<exception str() failed>"
     if name == "MemoryError" and not message:
         message = "the script ran out of memory"
     return _description(name, message)
+
+
+def _suggestion(error):
+    """What Python adds to a misspelt name when it prints a traceback."""
+    if not issubclass(type(error), (AttributeError, ImportError, NameError)):
+        return ""
+    printed = traceback.TracebackException(type(error), error, error.__traceback__, limit=1)
+    text, plain = next(printed.format_exception_only()).rstrip("\n"), _str(error)
+    _, found, suggestion = text.rpartition(plain)
+    return suggestion if plain and found and suggestion.startswith(". Did you") else ""
 
 
 def _description(name, message):

@@ -33,7 +33,7 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_recvfrom, libc::SYS_recvmsg, libc::SYS_shutdown, libc::SYS_getsockopt,
     libc::SYS_getsockname, libc::SYS_getpeername,
     // Memory.
-    libc::SYS_mmap, libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_mremap, libc::SYS_madvise, libc::SYS_brk,
+    libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_mremap, libc::SYS_madvise, libc::SYS_brk,
     libc::SYS_msync, libc::SYS_mincore, libc::SYS_mlock, libc::SYS_mlock2, libc::SYS_munlock, libc::SYS_mlockall,
     libc::SYS_munlockall, libc::SYS_membarrier, libc::SYS_get_mempolicy,
     // Processes and threads, within RLIMIT_NPROC.
@@ -54,8 +54,6 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_timer_settime, libc::SYS_timer_gettime, libc::SYS_timer_getoverrun, libc::SYS_timer_delete,
     // The system.
     libc::SYS_uname, libc::SYS_sysinfo, libc::SYS_getrandom,
-    // A program can only restrict itself further with these.
-    libc::SYS_landlock_create_ruleset, libc::SYS_landlock_add_rule, libc::SYS_landlock_restrict_self,
 ];
 
 /// The older forms of the same calls, which only x86_64 has.
@@ -93,10 +91,20 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
 /// Allowed for some arguments.
 #[allow(clippy::cast_possible_wrap, reason = "small constants, whose types differ between architectures")]
 fn conditional() -> Vec<(libc::c_long, Condition)> {
-    use Condition::{Both, NoBits, OneOf};
+    use Condition::{Both, NoBits, NotAllBits, OneOf};
     let one_of = |argument, values: &[i64]| OneOf(argument, values.iter().map(|value| value.cast_unsigned()).collect());
     vec![
         (libc::SYS_clone, NoBits(0, NAMESPACES)),
+        // Shared anonymous memory stays when no page table names it any more, so that no figure of the kernel shows how
+        // much there is; huge pages are in no process's resident size. Files in /dev/shm, which multiprocessing uses,
+        // are bounded by their file system.
+        (
+            libc::SYS_mmap,
+            Both(
+                Box::new(NotAllBits(3, (libc::MAP_SHARED | libc::MAP_ANONYMOUS) as u64)),
+                Box::new(NoBits(3, libc::MAP_HUGETLB as u64)),
+            ),
+        ),
         // Other processes' limits are none of a script's business; 0 is the caller.
         (libc::SYS_prlimit64, one_of(0, &[0])),
         (libc::SYS_setpriority, one_of(0, &[i64::from(libc::PRIO_PROCESS)])),
@@ -179,7 +187,7 @@ fn stream_types() -> [i64; 4] {
 /// descriptors under way; send and write do for a pair); ptrace, process_vm_*, pidfd_getfd, kcmp (other
 /// processes); mount, unshare, setns, chroot, pivot_root (namespaces); bpf, perf_event_open, userfaultfd, io_uring_*,
 /// keyctl, add_key, splice, tee, vmsplice (kernel surface that exploits came through); memfd_create, shmget, msgget,
-/// semget, mq_open (memory that is in no process's account); set*id, capset, personality, seccomp.
+/// semget, mq_open, landlock_* (memory that is in no process's account); set*id, capset, personality, seccomp.
 pub fn rules() -> BTreeMap<u32, Rule> {
     let number = |call: libc::c_long| u32::try_from(call).expect("call numbers are small and positive");
     let mut rules = BTreeMap::new();

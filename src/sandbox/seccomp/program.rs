@@ -24,6 +24,8 @@ pub enum Condition {
     OneOf(u8, Vec<u64>),
     /// None of these bits is set.
     NoBits(u8, u64),
+    /// At least one of these bits, all of the low half, is not set.
+    NotAllBits(u8, u64),
     Both(Box<Condition>, Box<Condition>),
 }
 
@@ -125,6 +127,11 @@ fn check(condition: &Condition) -> Vec<Instruction> {
             jump(libc::BPF_JSET, (bits >> 32) as u32, 3, 0),
             load(low_half(*argument)),
             jump(libc::BPF_JSET, *bits as u32, 1, 0),
+        ],
+        Condition::NotAllBits(argument, bits) => vec![
+            load(low_half(*argument)),
+            statement(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, *bits as u32),
+            jump(libc::BPF_JEQ, *bits as u32, 1, 0),
         ],
         Condition::Both(first, second) => {
             let mut code = check(first);

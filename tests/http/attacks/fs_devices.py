@@ -7,7 +7,7 @@ mem kmem port kmsg kvm fuse net/tun tty console tty0 ptmx sda sda1 vda vda1 nvme
 mapper/control vhost-net vhost-vsock vsock rtc rtc0 hpet cpu/0/msr uinput input/event0 fb0 dri/card0
 userfaultfd snapshot autofs btrfs-control cuse rfkill uhid vfio/vfio nvidia0 sev tpm0
 """.split()
-HARMLESS = {"null", "zero", "full", "random", "urandom", "fd", "stdin", "stdout", "stderr", "shm"}
+HARMLESS = {"null", "full", "random", "urandom", "fd", "stdin", "stdout", "stderr", "shm"}
 
 
 def main():

@@ -40,7 +40,7 @@ def look():
         "signals": signal.getsignal(signal.SIGUSR2) is not signal.SIG_DFL,
         "umask": os.umask(0o022) == 0o077,
         "directory": os.path.basename(os.getcwd()) == "left",
-        "priority": os.nice(0) == 5,
+        "priority": os.nice(0) >= 10,
     }.items() if changed]
 
 

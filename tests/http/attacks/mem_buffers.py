@@ -31,4 +31,6 @@ def main(children):
     for _ in range(children):
         if os.fork() == 0:
             hoard(writer)
-    return sum(int.from_bytes(os.read(reader, 8), "little") for _ in range(children)) >> 20
+    held = sum(int.from_bytes(os.read(reader, 8), "little") for _ in range(children))
+    time.sleep(0.2)  # a peak is forgiven, keeping it is not
+    return held >> 20

@@ -1,5 +1,6 @@
 """Holds memory in many processes at the same time. The answer says how many MiB they held together."""
 import os
+import time
 
 
 def main(children, megabytes):
@@ -20,4 +21,5 @@ def main(children, megabytes):
     held = 0
     while held < children and os.read(reader, 1):
         held += 1
+    time.sleep(0.2)  # a peak is forgiven, keeping it is not
     return held * megabytes

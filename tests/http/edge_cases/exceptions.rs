@@ -180,9 +180,10 @@ async fn half_a_surrogate_pair_in_a_message_is_no_fault_of_the_service() {
 }
 
 #[tokio::test]
-async fn a_misspelt_name_is_told() {
-    let reply = raising("def main():\n    prnt(1)").await;
-    reply.fails_with("NameError: name 'prnt' is not defined");
+async fn a_misspelt_name_is_told_with_pythons_suggestion() {
+    raises("prnt(1)", "NameError: name 'prnt' is not defined. Did you mean: 'print'?").await;
+    raises("''.spilt()", "AttributeError: 'str' object has no attribute 'spilt'. Did you mean: 'split'?").await;
+    raises("math.pi", "NameError: name 'math' is not defined. Did you forget to import 'math'?").await;
 }
 
 #[tokio::test]

@@ -121,21 +121,24 @@ async fn processes_queues_and_executors_work() {
     let script = "
         import concurrent.futures, multiprocessing
 
-        def put(queue, lock):
+        def put(queue, lock, value, array):
             with lock:
+                value.value += 1
+                array[1] = 7
                 queue.put('from the child')
 
         def main():
             queue, lock = multiprocessing.Queue(), multiprocessing.Lock()
-            process = multiprocessing.Process(target=put, args=(queue, lock))
+            value, array = multiprocessing.Value('i', 4), multiprocessing.Array('d', 3)
+            process = multiprocessing.Process(target=put, args=(queue, lock, value, array))
             process.start()
             text = queue.get(timeout=5)
             process.join()
             with concurrent.futures.ProcessPoolExecutor(2) as pool:
                 total = sum(pool.map(abs, [-1, -2]))
-            return [text, process.exitcode, total]
+            return [text, process.exitcode, total, value.value, list(array)]
     ";
-    returns(script, json!(["from the child", 0, 3])).await;
+    returns(script, json!(["from the child", 0, 3, 5, [0.0, 7.0, 0.0]])).await;
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ fn run(program: &[Instruction], arch: u32, number: u32, arguments: [u64; 6]) -> 
         match class {
             libc::BPF_LD => accumulator = word(k),
             libc::BPF_RET => return k,
+            libc::BPF_ALU => accumulator &= k,
             _ if operation == libc::BPF_JA => at += k as usize,
             _ => {
                 let holds = match operation {
@@ -133,4 +134,17 @@ fn threads_may_be_made_and_namespaces_may_not() {
     for namespace in [libc::CLONE_NEWUSER, libc::CLONE_NEWNET, libc::CLONE_NEWNS, libc::CLONE_NEWPID] {
         assert_eq!(clone(namespace | libc::SIGCHLD), EPERM);
     }
+}
+
+#[test]
+fn memory_may_be_shared_or_anonymous_but_not_both() {
+    let program = compile(&calls::rules());
+    let map = |flags: i32| {
+        run(&program, ARCHITECTURE, libc::SYS_mmap as u32, [0, 4096, 3, u64::from(flags.cast_unsigned()), u64::MAX, 0])
+    };
+    assert_eq!(map(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS), ALLOWED);
+    assert_eq!(map(libc::MAP_SHARED), ALLOWED);
+    assert_eq!(map(libc::MAP_SHARED | libc::MAP_ANONYMOUS), EPERM);
+    assert_eq!(map(libc::MAP_SHARED_VALIDATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE), EPERM);
+    assert_eq!(map(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_HUGETLB), EPERM);
 }
