@@ -5,7 +5,8 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::PathBuf;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::policy::SCRATCH;
@@ -23,35 +24,49 @@ const WATCH_BYTES: u64 = 160;
 /// millisecond (vfork(2)), and is counted twice as long.
 const SECOND_LOOK: Duration = Duration::from_millis(3);
 
-/// Whether the processes of this PID namespace, but for the guard itself, use more memory than `limit` bytes.
-///
-/// An upper bound that is cheap to read comes first. Only where that is over the limit is memory counted exactly, for
-/// which the kernel walks over all pages; and only where that is over the limit twice, it is.
-pub fn exceeded(limit: u64) -> bool {
-    let look = || over(limit, Process::bound) && over(limit, Process::exact);
-    look() && {
-        std::thread::sleep(SECOND_LOOK);
-        look()
-    }
+/// Watches the processes of a PID namespace, but for the guard itself.
+pub struct Watchdog {
+    proc: PathBuf,
+    limit: u64,
 }
 
-/// Adds up until it is clear.
-fn over(limit: u64, figure: fn(&Process, &mut HashSet<String>) -> u64) -> bool {
-    let mut buffers = HashSet::new();
-    let mut sum = scratch_bytes();
-    for process in processes() {
-        sum = sum.saturating_add(figure(&process, &mut buffers));
-        if sum > limit {
-            return true;
+impl Watchdog {
+    /// `proc` is a /proc that hides nothing and stays open; `limit` is in bytes.
+    pub fn new(proc: BorrowedFd<'_>, limit: u64) -> Self {
+        Self { proc: PathBuf::from(format!("/proc/self/fd/{}", proc.as_raw_fd())), limit }
+    }
+
+    /// Whether the processes use more memory than they may.
+    ///
+    /// An upper bound that is cheap to read comes first. Only where that is over the limit is memory counted exactly,
+    /// for which the kernel walks over all pages; and only where that is over the limit twice, it is.
+    pub fn exceeded(&self) -> bool {
+        let look = || self.over(Process::bound) && self.over(Process::exact);
+        look() && {
+            std::thread::sleep(SECOND_LOOK);
+            look()
         }
     }
-    false
-}
 
-fn processes() -> impl Iterator<Item = Process> {
-    let entries = fs::read_dir("/proc").into_iter().flatten();
-    let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    numbers.filter(|pid: &u32| *pid != 1).filter_map(Process::new)
+    /// Adds up until it is clear.
+    fn over(&self, figure: fn(&Process, &mut HashSet<String>) -> u64) -> bool {
+        let mut buffers = HashSet::new();
+        let mut sum = scratch_bytes();
+        for process in self.processes() {
+            sum = sum.saturating_add(figure(&process, &mut buffers));
+            if sum > self.limit {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn processes(&self) -> impl Iterator<Item = Process> {
+        let entries = fs::read_dir(&self.proc).into_iter().flatten().filter_map(Result::ok);
+        let is_process = |name: &str| name != "1" && name.bytes().all(|byte| byte.is_ascii_digit());
+        let directories = entries.filter(move |entry| entry.file_name().to_str().is_some_and(is_process));
+        directories.filter_map(|entry| Process::new(&entry.path()))
+    }
 }
 
 /// A process, by a directory in /proc and what its status says (proc_pid_status(5)).
@@ -64,9 +79,8 @@ struct Process {
 impl Process {
     /// `None` for a process that has ended. One whose main thread has ended shows nothing of its memory, but its other
     /// threads do.
-    fn new(pid: u32) -> Option<Self> {
-        let directory = PathBuf::from(format!("/proc/{pid}"));
-        Self::at(directory.clone()).or_else(|| {
+    fn new(directory: &Path) -> Option<Self> {
+        Self::at(directory.to_owned()).or_else(|| {
             let mut threads = fs::read_dir(directory.join("task")).ok()?;
             threads.find_map(|entry| Self::at(entry.ok()?.path()))
         })

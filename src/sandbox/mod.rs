@@ -18,7 +18,7 @@ pub mod seccomp;
 pub use capabilities::keep_for_guard;
 pub use dumpable::hide_from_tracers;
 pub use error::{Mechanism, SandboxError};
-pub use filesystem::{mount_scratch, switch_root};
+pub use filesystem::{mount_scratch, open_proc, switch_root};
 pub use namespaces::{WORKER_NAMESPACES, enter_user_namespace, enter_zygote_namespaces};
 pub use policy::Policy;
 pub use rlimits::{limit_cpu, limit_stack};

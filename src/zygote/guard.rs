@@ -16,7 +16,8 @@ use super::descriptors::Standard;
 use super::{WorkerEnds, Zygote, worker};
 use crate::channel;
 use crate::protocol::{Ended, GuardReport, START};
-use crate::sandbox::{Mechanism, SandboxError, keep_for_guard, memory, mount_scratch};
+use crate::sandbox::memory::Watchdog;
+use crate::sandbox::{Mechanism, SandboxError, keep_for_guard, mount_scratch, open_proc};
 use crate::sys::{self, Exit, Side};
 
 /// How often memory is looked at while a job runs. Memory can grow by some 2 GB a second and core, so this bounds by
@@ -31,7 +32,7 @@ const WATCH_SHARE: u32 = 2;
 pub fn run(zygote: &Zygote, ends: WorkerEnds) -> ! {
     let WorkerEnds { channel, stdout, stderr, control } = ends;
     match start(zygote, &control, channel, stdout, stderr) {
-        Ok(worker) => watch(&control, worker, zygote.hello.policy.memory_bytes),
+        Ok((worker, proc)) => watch(&control, worker, &Watchdog::new(proc.as_fd(), zygote.hello.policy.memory_bytes)),
         Err(error) => {
             // If the service is gone, there is nobody to tell.
             let _ = channel::send_json(&control, &GuardReport::Failed(error), &[]);
@@ -40,16 +41,17 @@ pub fn run(zygote: &Zygote, ends: WorkerEnds) -> ! {
     sys::exit_now(0)
 }
 
-/// Makes the worker and waits until it is locked in.
+/// Makes the worker and waits until it is locked in. Gives its process, and a /proc to watch it with.
 fn start(
     zygote: &Zygote,
     control: &OwnedFd,
     channel: OwnedFd,
     stdout: OwnedFd,
     stderr: OwnedFd,
-) -> Result<Pid, SandboxError> {
+) -> Result<(Pid, OwnedFd), SandboxError> {
     let failed = |step| SandboxError::at(Mechanism::Process, step);
     mount_scratch(&zygote.hello.policy)?;
+    let proc = open_proc()?;
     let stdin = memfd_create("stdin", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
         .map_err(SandboxError::at(Mechanism::Descriptors, "memfd_create"))?;
     let (ready, signal_ready) = pipe_with(PipeFlags::CLOEXEC).map_err(failed("pipe"))?;
@@ -62,12 +64,12 @@ fn start(
             sys::reset_signals();
             drop((stdin, stdout, stderr, channel, signal_ready));
             // SAFETY: all other descriptors were the zygote's, which this process has nothing to do with.
-            unsafe { sys::close_all_but(&[control.as_fd(), ready.as_fd()]) }
+            unsafe { sys::close_all_but(&[control.as_fd(), ready.as_fd(), proc.as_fd()]) }
                 .map_err(SandboxError::at(Mechanism::Descriptors, "close_range"))?;
             keep_for_guard()?;
             wait_until_ready(ready)?;
             let _ = channel::send_json(control, &GuardReport::Ready, &[]);
-            Ok(worker)
+            Ok((worker, proc))
         }
     }
 }
@@ -87,7 +89,7 @@ fn wait_until_ready(ready: OwnedFd) -> Result<(), SandboxError> {
 }
 
 /// Waits for the worker's end. Returns when the guard should exit.
-fn watch(control: &OwnedFd, worker: Pid, memory_limit: u64) {
+fn watch(control: &OwnedFd, worker: Pid, watchdog: &Watchdog) {
     let Ok(ended) = pidfd_open(worker, PidfdFlags::empty()) else { return };
     let mut started = false;
     let mut pause = WATCH_INTERVAL;
@@ -120,7 +122,7 @@ fn watch(control: &OwnedFd, worker: Pid, memory_limit: u64) {
         }
         if started {
             let before = processor_time();
-            if memory::exceeded(memory_limit) {
+            if watchdog.exceeded() {
                 let _ = channel::send_json(control, &GuardReport::OutOfMemory, &[]);
                 return;
             }

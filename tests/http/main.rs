@@ -7,3 +7,4 @@ mod attacks;
 mod contract;
 mod edge_cases;
 mod readme;
+mod regressions;
