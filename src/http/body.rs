@@ -23,7 +23,7 @@ const UNIT: usize = 1 << 10;
 /// A body must arrive within this time.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How much of a body that is too large is read before its connection is closed, and for how long.
+/// How much of a refused request's body is read before its connection is closed, and for how long.
 const MAX_FORGOTTEN_BYTES: usize = 64 << 20;
 const MAX_FORGETTING: Duration = Duration::from_secs(5);
 
@@ -55,18 +55,29 @@ impl Reader {
 
     /// Reads a JSON body.
     pub async fn read(&self, request: Request<Body>) -> Result<Received, Reply> {
-        check_type(request.headers())?;
-        // A body that says by itself that it is too large is not kept at all.
-        let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        let mut body = request.into_body();
-        if length.is_some_and(|length| length > self.limit as u64) {
-            return Err(self.refuse(&mut body).await);
+        let (head, mut body) = request.into_parts();
+        let received = match self.check(&head.headers) {
+            Ok(()) => tokio::time::timeout(PATIENCE, self.collect(&mut body)).await.unwrap_or_else(|_| {
+                let message = format!("request body did not arrive within {} s", PATIENCE.as_secs());
+                Err(Reply::error(StatusCode::BAD_REQUEST, &message))
+            }),
+            Err(reply) => Err(reply),
+        };
+        if received.is_err() {
+            forget(body).await;
         }
-        let received = tokio::time::timeout(PATIENCE, self.collect(&mut body)).await;
-        received.unwrap_or_else(|_| {
-            let message = format!("request body did not arrive within {} s", PATIENCE.as_secs());
-            Err(Reply::error(StatusCode::BAD_REQUEST, &message))
-        })
+        received
+    }
+
+    fn check(&self, headers: &HeaderMap) -> Result<(), Reply> {
+        check_type(headers)?;
+        // A body that says by itself that it is too large is not kept at all.
+        let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        if length.is_some_and(|length| length > self.limit as u64) { Err(self.too_large()) } else { Ok(()) }
+    }
+
+    fn too_large(&self) -> Reply {
+        Reply::error(StatusCode::PAYLOAD_TOO_LARGE, &format!("request body is larger than {} bytes", self.limit))
     }
 
     async fn collect(&self, body: &mut Body) -> Result<Received, Reply> {
@@ -76,7 +87,7 @@ impl Reader {
             let Ok(bytes) = frame.map_err(incomplete)?.into_data() else { continue };
             total += bytes.len();
             if total > self.limit {
-                return Err(self.refuse(body).await);
+                return Err(self.too_large());
             }
             let units = u32::try_from(bytes.len() / UNIT + 1).unwrap_or(u32::MAX);
             held.push(Arc::clone(&self.memory).try_acquire_many_owned(units).map_err(|_| {
@@ -87,22 +98,21 @@ impl Reader {
         let bytes = if frames.len() == 1 { frames.remove(0) } else { frames.concat().into() };
         Ok(Received { bytes, held })
     }
+}
 
-    /// Most clients read an answer only when they have sent their body, so what is still to come is read and forgotten,
-    /// up to a point.
-    async fn refuse(&self, body: &mut Body) -> Reply {
-        let mut left = MAX_FORGOTTEN_BYTES;
-        let forget = async {
-            while let Some(Ok(frame)) = body.frame().await {
-                let bytes = frame.data_ref().map_or(0, Bytes::len);
-                let Some(rest) = left.checked_sub(bytes) else { return };
-                left = rest;
-            }
-        };
-        // A client that is slower than this has had its time.
-        let _ = tokio::time::timeout(MAX_FORGETTING, forget).await;
-        Reply::error(StatusCode::PAYLOAD_TOO_LARGE, &format!("request body is larger than {} bytes", self.limit))
-    }
+/// Reads what is still to come of the body of a request that is refused, and drops it, up to a point: most clients read
+/// an answer only when they have sent their body.
+pub async fn forget(mut body: Body) {
+    let mut left = MAX_FORGOTTEN_BYTES;
+    let rest = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            let Some(less) = left.checked_sub(bytes) else { return };
+            left = less;
+        }
+    };
+    // A client that is slower than this has had its time.
+    let _ = tokio::time::timeout(MAX_FORGETTING, rest).await;
 }
 
 /// A declared type must be JSON: a web page can make a browser send any other type, or none, to a service on the user's

@@ -9,7 +9,8 @@ mod reply;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{Method, StatusCode, Uri};
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use axum::routing::{get, post};
 
 use crate::config::Config;
@@ -45,11 +46,15 @@ pub fn router(service: Arc<Service>) -> Router {
         .with_state(service)
 }
 
-async fn not_found(uri: Uri) -> Reply {
-    Reply::error(StatusCode::NOT_FOUND, &format!("there is nothing at {}; GET / lists the endpoints", uri.path()))
+async fn not_found(request: Request<Body>) -> Reply {
+    let message = format!("there is nothing at {}; GET / lists the endpoints", request.uri().path());
+    body::forget(request.into_body()).await;
+    Reply::error(StatusCode::NOT_FOUND, &message)
 }
 
 /// The Router adds the `Allow` header.
-async fn method_not_allowed(method: Method, uri: Uri) -> Reply {
-    Reply::error(StatusCode::METHOD_NOT_ALLOWED, &format!("{method} is not allowed at {}", uri.path()))
+async fn method_not_allowed(request: Request<Body>) -> Reply {
+    let message = format!("{} is not allowed at {}", request.method(), request.uri().path());
+    body::forget(request.into_body()).await;
+    Reply::error(StatusCode::METHOD_NOT_ALLOWED, &message)
 }

@@ -159,6 +159,67 @@ async fn what_is_not_http_does_not_disturb_anyone() {
     server.is_well().await;
 }
 
+/// Sends a request to the end before it reads the answer, as most clients do.
+async fn sent_whole(address: SocketAddr, head: &str, body: &str) -> Reply {
+    let head = format!("{head} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n", body.len());
+    let mut connection = Connection::open(address).await;
+    connection.write(&format!("{head}Content-Type: application/json\r\n\r\n")).await;
+    connection.write(body).await;
+    connection.read().await
+}
+
+/// A request of six million bytes for a script that does nothing with them.
+fn large() -> String {
+    format!(r#"{{"script":"def main(): return 5 #{}"}}"#, "x".repeat(6_000_000))
+}
+
+#[tokio::test]
+async fn a_client_that_sends_all_of_a_body_that_is_too_large_gets_its_413() {
+    let body = large().repeat(3);
+    sent_whole(Server::shared().address(), "POST /execute", &body).await.failure_with(413);
+    Server::shared().is_well().await;
+}
+
+#[tokio::test]
+async fn a_client_that_sends_all_of_a_large_body_of_a_wrong_type_gets_its_400() {
+    let mut connection = Connection::open(Server::shared().address()).await;
+    let request = post(&large()).replacen("\r\n\r\n", "\r\nContent-Type: text/plain\r\n\r\n", 1);
+    connection.write(&request).await;
+    connection.read().await.failure_with(400);
+    Server::shared().is_well().await;
+}
+
+#[tokio::test]
+async fn a_client_that_sends_all_of_a_large_body_to_a_wrong_place_gets_its_404_or_405() {
+    let address = Server::shared().address();
+    for (head, status) in [("POST /nothing", 404), ("PUT /execute", 405), ("POST /health", 405)] {
+        sent_whole(address, head, &large()).await.failure_with(status);
+    }
+    Server::shared().is_well().await;
+}
+
+#[tokio::test]
+async fn of_many_large_requests_at_once_each_gets_an_answer() {
+    let server = Server::with(&[("EXECUTOR_PRELOAD", "")]);
+    let mut requests = JoinSet::new();
+    for _ in 0..60 {
+        let address = server.address();
+        requests.spawn(async move { sent_whole(address, "POST /execute", &large()).await });
+    }
+    let replies = requests.join_all().await;
+    for reply in replies.iter().filter(|reply| reply.status != 200) {
+        let seconds: u32 = reply.header("retry-after").parse().expect("a number of seconds");
+        assert!(seconds > 0, "{reply}");
+        reply.failure_with(503);
+    }
+    let answered: Vec<_> = replies.iter().filter(|reply| reply.status == 200).collect();
+    assert!(!answered.is_empty());
+    for reply in answered {
+        reply.succeeds("5", "");
+    }
+    server.is_well().await;
+}
+
 #[tokio::test]
 async fn a_client_that_goes_away_leaves_the_service_usable() {
     let server = Server::with(&[("EXECUTOR_CONCURRENCY", "1"), ("EXECUTOR_PRELOAD", "")]);
