@@ -29,13 +29,7 @@ const MAX_REPLY_BYTES: usize = (6 << 20) - (16 << 10);
 
 /// For `main`: runs the program and says what went wrong.
 pub fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("py-executor: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    telemetry::ended(run())
 }
 
 /// The whole program. Privileges are given up while there is one thread.

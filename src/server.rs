@@ -50,13 +50,7 @@ pub fn run() -> Result<(), ServerError> {
 
 /// For `main`: runs the program and says what went wrong.
 pub fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("py-executor: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    telemetry::ended(run())
 }
 
 /// Serves on `listener` until `shutdown` comes, then lets what runs finish within the grace period.

@@ -2,6 +2,7 @@
 
 mod capture;
 mod pool;
+mod remains;
 mod worker;
 mod zygote;
 
@@ -18,7 +19,8 @@ use crate::outcome::{Ending, Outcome};
 use crate::protocol::Token;
 use crate::sandbox::privileges::Installation;
 use pool::Pool;
-use worker::{Lost, Run, Usage};
+use remains::Usage;
+use worker::{Lost, Run};
 pub use zygote::StartError;
 
 /// How often a job is begun again when its worker is lost for no fault of the script. A script has no effect outside of

@@ -4,12 +4,10 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::SocketFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Signal, pidfd_send_signal};
 use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::sync::OwnedSemaphorePermit;
@@ -17,11 +15,12 @@ use tokio::time::Instant;
 
 use super::Collect;
 use super::capture::Capture;
+use super::remains::{Remains, Usage};
 use super::zygote::Zygote;
 use crate::channel;
 use crate::job::Job;
 use crate::outcome::{Ending, Failure, Outcome};
-use crate::protocol::{Ended, File, GuardReport, JobFrame, START, Token, Verdict, decode_outcome};
+use crate::protocol::{Ended, File, GuardReport, JobFrame, Token, Verdict, decode_outcome};
 use crate::sys;
 
 /// Locking a worker in takes about a millisecond.
@@ -32,9 +31,6 @@ const PIPE_CAPACITY: usize = 64 * 1024;
 
 /// More than a stream socket holds with the kernel's default buffers (socket(7)).
 const SOCKET_CAPACITY: usize = 1 << 20;
-
-/// How long a worker that has answered may take to end by itself, so that its guard can report what it used.
-const REPORT_LIMIT: Duration = Duration::from_millis(100);
 
 /// Why a worker could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -61,17 +57,6 @@ pub struct Worker {
     remains: Remains,
 }
 
-/// What is left of a worker after its answer: its guard, and with that everything in its PID namespace. Killed when
-/// dropped.
-pub struct Remains(Option<Guard>);
-
-struct Guard {
-    control: AsyncFd<OwnedFd>,
-    pidfd: AsyncFd<OwnedFd>,
-    /// Given back when everything is gone, also where nobody waits for that.
-    turn: Option<OwnedSemaphorePermit>,
-}
-
 /// A job that came to its end.
 pub struct Run {
     pub outcome: Outcome,
@@ -84,13 +69,6 @@ pub struct Lost {
     pub remains: Remains,
 }
 
-/// What a worker and its descendants used.
-#[derive(Debug, Clone, Copy)]
-pub struct Usage {
-    pub cpu: Duration,
-    pub max_rss_bytes: u64,
-}
-
 impl Worker {
     /// Forks a worker and waits until it is locked in.
     pub async fn make(zygote: &Zygote) -> Result<Self, MakeError> {
@@ -99,7 +77,7 @@ impl Worker {
         let pidfd = zygote.fork(descriptors).await.map_err(MakeError::Fork)?;
         drop(theirs);
         let pidfd = sys::watched(pidfd).map_err(MakeError::Channels)?;
-        let remains = Remains(Some(Guard { control: ours.control, pidfd, turn: None }));
+        let remains = Remains::new(ours.control, pidfd);
         match tokio::time::timeout(READY_LIMIT, remains.report()).await {
             Ok(Ok(GuardReport::Ready)) => {}
             Ok(Ok(GuardReport::Failed(error))) => return Err(error.into()),
@@ -112,9 +90,7 @@ impl Worker {
 
     /// Whether it still waits.
     pub fn is_alive(&self) -> bool {
-        // A pidfd becomes readable when its process ends (pidfd_open(2)).
-        let mut ended = [PollFd::new(self.remains.guard().pidfd.get_ref(), PollFlags::IN)];
-        poll(&mut ended, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(0)
+        self.remains.are_alive()
     }
 
     /// Runs the job. Dropping the future kills the worker.
@@ -125,8 +101,8 @@ impl Worker {
         collect: Collect,
         turn: OwnedSemaphorePermit,
     ) -> Result<Run, Lost> {
-        self.remains.guard_mut().turn = Some(turn);
-        if let Err(error) = channel::send(self.remains.guard().control.get_ref(), START, &[]) {
+        self.remains.hold(turn);
+        if let Err(error) = self.remains.start_watching() {
             return Err(Lost { reason: error.to_string(), remains: self.remains });
         }
         let mut collected = Collected::new(collect.max_output_bytes);
@@ -303,65 +279,6 @@ fn exit_failure(exit: Ended, usage: Usage, limit: Duration) -> Failure {
         Ended::Signal(libc::SIGXCPU) => Failure::TimedOut { limit },
         Ended::Signal(libc::SIGKILL) if usage.cpu > limit => Failure::TimedOut { limit },
         Ended::Signal(signal) => Failure::Killed(signal),
-    }
-}
-
-impl Remains {
-    fn guard(&self) -> &Guard {
-        self.0.as_ref().expect("the guard is taken only by `gone` and `drop`")
-    }
-
-    fn guard_mut(&mut self) -> &mut Guard {
-        self.0.as_mut().expect("the guard is taken only by `gone` and `drop`")
-    }
-
-    async fn report(&self) -> io::Result<GuardReport> {
-        self.guard().report().await
-    }
-
-    /// Waits until nothing is left of the worker, and gives back its turn. A worker that has answered gets a moment to
-    /// end by itself, so that its guard can say what it used.
-    pub async fn gone(mut self, expect_report: bool) -> (Option<Usage>, Option<OwnedSemaphorePermit>) {
-        let mut usage = None;
-        if expect_report
-            && let Ok(Ok(GuardReport::Ended { cpu_us, max_rss_bytes, .. })) =
-                tokio::time::timeout(REPORT_LIMIT, self.report()).await
-        {
-            usage = Some(Usage { cpu: Duration::from_micros(cpu_us), max_rss_bytes });
-        }
-        self.guard().end().await;
-        (usage, self.guard_mut().turn.take())
-    }
-}
-
-impl Drop for Remains {
-    fn drop(&mut self) {
-        let Some(guard) = self.0.take() else { return };
-        guard.kill();
-        if guard.turn.is_some()
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            runtime.spawn(async move { guard.end().await });
-        }
-    }
-}
-
-impl Guard {
-    /// Its next report. Can be dropped at any time without losing one.
-    async fn report(&self) -> io::Result<GuardReport> {
-        let message = self.control.async_io(Interest::READABLE, |control| channel::receive(control)).await?;
-        message.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?.parse()
-    }
-
-    fn kill(&self) {
-        // It may have ended already.
-        let _ = pidfd_send_signal(self.pidfd.get_ref(), Signal::KILL);
-    }
-
-    /// Kills it and waits for its end, which is the end of all: the kernel lets an init process go last.
-    async fn end(&self) {
-        self.kill();
-        let _ = self.pidfd.readable().await;
     }
 }
 
