@@ -203,7 +203,8 @@ def _refused(error, source):
     if line is None and "\0" in source:
         line = source[: source.index("\0")].count("\n") + 1
     where = f"{FILE}, line {line}" if line else FILE
-    return _description(type(error).__name__, f"{error.msg} ({where})")
+    # Also for its subclasses: the message says what is wrong with an indentation.
+    return _description("SyntaxError", f"{error.msg} ({where})")
 
 
 def _raised(error):
