@@ -209,8 +209,19 @@ pub fn outcome_header(token: &Token, kind: u8, payload: usize) -> [u8; OUTCOME_H
     header
 }
 
-/// Looks for an outcome in what has arrived so far. `None`: it is not complete yet.
-pub fn decode_outcome(bytes: &[u8], token: &Token, max_result_bytes: usize) -> Result<Option<Verdict>, Malformed> {
+/// An outcome that has arrived whole, not looked into yet.
+#[derive(Debug)]
+pub struct Answer<'a> {
+    kind: u8,
+    payload: &'a [u8],
+}
+
+/// Looks for an outcome in what has arrived so far, by its header only. `None`: it is not complete yet.
+pub fn find_outcome<'a>(
+    bytes: &'a [u8],
+    token: &Token,
+    max_result_bytes: usize,
+) -> Result<Option<Answer<'a>>, Malformed> {
     let Some((header, payload)) = bytes.split_first_chunk::<OUTCOME_HEADER>() else {
         // Rubbish is recognised as soon as it differs from the token.
         let begun = bytes.len().min(token.len());
@@ -219,16 +230,19 @@ pub fn decode_outcome(bytes: &[u8], token: &Token, max_result_bytes: usize) -> R
     if header[..16] != token[..] {
         return Err(Malformed("token"));
     }
-    let (kind, expected) = (header[16], le_u32(&header[17..]) as usize);
+    let expected = le_u32(&header[17..]) as usize;
     if expected > max_result_bytes.max(MAX_DESCRIPTION) {
         return Err(Malformed("length"));
-    }
-    if payload.len() < expected {
-        return Ok(None);
     }
     if payload.len() > expected {
         return Err(Malformed("more than one outcome"));
     }
+    Ok((payload.len() == expected).then_some(Answer { kind: header[16], payload }))
+}
+
+/// Looks for an outcome and reads it.
+pub fn decode_outcome(bytes: &[u8], token: &Token, max_result_bytes: usize) -> Result<Option<Verdict>, Malformed> {
+    let Some(Answer { kind, payload }) = find_outcome(bytes, token, max_result_bytes)? else { return Ok(None) };
     let text = std::str::from_utf8(payload).map_err(|_| Malformed("not UTF-8"))?;
     let verdict = match kind {
         b'R' => {

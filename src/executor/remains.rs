@@ -16,8 +16,7 @@ use crate::protocol::{GuardReport, START};
 /// How long a worker that has answered may take to end by itself, so that its guard can report what it used.
 const REPORT_LIMIT: Duration = Duration::from_millis(100);
 
-/// A worker's guard, and with that everything in its PID namespace. Killed when
-/// dropped.
+/// A worker's guard, and with that everything in its PID namespace. Killed when dropped.
 pub struct Remains(Option<Guard>);
 
 struct Guard {

@@ -20,7 +20,7 @@ use super::zygote::Zygote;
 use crate::channel;
 use crate::job::Job;
 use crate::outcome::{Ending, Failure, Outcome};
-use crate::protocol::{Ended, File, GuardReport, JobFrame, Token, Verdict, decode_outcome};
+use crate::protocol::{Ended, File, GuardReport, JobFrame, Token, Verdict, decode_outcome, find_outcome};
 use crate::sys;
 
 /// Locking a worker in takes about a millisecond.
@@ -108,21 +108,17 @@ impl Worker {
         let mut collected = Collected::new(collect.max_output_bytes);
         let end = self.watch(job, &token, collect, &mut collected).await;
         self.drain(&mut collected);
-        let failure = match end {
+        let ending = match end {
             End::Lost(reason) => return Err(Lost { reason, remains: self.remains }),
             End::Answered | End::Exited(..) => {
                 match (decode_outcome(&collected.answer, &token, collect.max_result_bytes), end) {
-                    (Ok(Some(verdict)), _) => Err(verdict),
-                    (Ok(None), End::Exited(exit, usage)) => Ok(exit_failure(exit, usage, job.timeout())),
-                    (Ok(None) | Err(_), _) => Ok(Failure::Tampered),
+                    (Ok(Some(verdict)), _) => ending(verdict, collect),
+                    (Ok(None), End::Exited(exit, usage)) => Ending::Failed(exit_failure(exit, usage, job.timeout())),
+                    (Ok(None) | Err(_), _) => Ending::Failed(Failure::Tampered),
                 }
             }
-            End::Deadline => Ok(Failure::TimedOut { limit: job.timeout() }),
-            End::OutOfMemory => Ok(Failure::OutOfMemory { limit: collect.memory_bytes }),
-        };
-        let ending = match failure {
-            Ok(failure) => Ending::Failed(failure),
-            Err(verdict) => ending(verdict, collect),
+            End::Deadline => Ending::Failed(Failure::TimedOut { limit: job.timeout() }),
+            End::OutOfMemory => Ending::Failed(Failure::OutOfMemory { limit: collect.memory_bytes }),
         };
         let outcome = Outcome { ending, stdout: collected.stdout.into_text(), stderr: collected.stderr.into_text() };
         Ok(Run { outcome, remains: self.remains })
@@ -142,7 +138,7 @@ impl Worker {
                 _ = &mut sending, if !sent => sent = true,
                 read = answers.read_buf(&mut collected.answer), if answer_open => {
                     answer_open = read.is_ok_and(|bytes| bytes > 0);
-                    if !matches!(decode_outcome(&collected.answer, token, collect.max_result_bytes), Ok(None)) {
+                    if !matches!(find_outcome(&collected.answer, token, collect.max_result_bytes), Ok(None)) {
                         return End::Answered;
                     }
                     collected.reserve_answer();
