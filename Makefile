@@ -4,12 +4,14 @@ ARCH ?= $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 PORT ?= 8080
 WATCH_ADDRESS ?= 127.0.0.1
 WATCH_PORT ?= 9000
+FUZZ_SECONDS ?= 10
+URL ?= http://127.0.0.1:8080
 
 RUNTIME := $(CURDIR)/target/layer/runtime
 TOOLS := $(CURDIR)/target/tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test layer tools watch check clean build-RuntimeLayer
+.PHONY: help run test attack fuzz layer tools watch check clean build-RuntimeLayer
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -22,10 +24,13 @@ run: layer ## build what is needed and serve on http://127.0.0.1:8080 (PORT=...)
 test: layer tools ## build what is needed and pass all tests
 	cargo test --locked
 
+attack: ## attack a running service and say what held (URL=http://..., ATTACK_FLAGS=--lambda, --only PATTERN, --json)
+	cargo run --quiet --locked --example attack -- $(ATTACK_FLAGS) $(URL)
+
 layer: ## build the Python runtime, target/layer/runtime (ARCH=x86_64 or arm64)
 	@layer/build $(ARCH)
 
-tools: ## install the tests' tools into target/tools: cargo-lambda, the Lambda emulator, sam
+tools: ## install the tests' tools into target/tools: cargo-lambda, the Lambda emulator, sam, gVisor
 	@tests/tools/setup
 
 watch: layer tools ## serve the Lambda function with cargo lambda watch on http://127.0.0.1:9000 (WATCH_PORT=...)
@@ -33,8 +38,12 @@ watch: layer tools ## serve the Lambda function with cargo lambda watch on http:
 		exec cargo-lambda lambda watch --invoke-address $(WATCH_ADDRESS) --invoke-port $(WATCH_PORT) \
 		--bin py-executor-lambda $(WATCH_FLAGS)
 
+fuzz: ## look for bytes that the service reads wrongly, with a nightly compiler (FUZZ_SECONDS=... for each target)
+	@fuzz/run $(FUZZ_SECONDS)
+
 check: ## formatting and lints
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
 

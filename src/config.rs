@@ -6,9 +6,13 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::sandbox::Policy;
+use crate::sandbox::posture::Strictness;
+use crate::sandbox::{Mechanism, Mechanisms, Policy};
 
 const MIB: u64 = 1 << 20;
+
+/// What epoll keeps for each descriptor that it watches (epoll(7), max_user_watches).
+const WATCH_BYTES: u64 = 160;
 
 /// One setting, as the README's table lists it.
 #[derive(Debug)]
@@ -20,7 +24,7 @@ pub struct Setting {
 
 /// Every setting with the service's prefix.
 #[rustfmt::skip]
-pub const SETTINGS: [Setting; 18] = [
+pub const SETTINGS: [Setting; 20] = [
     Setting { name: "EXECUTOR_RUNTIME", default: "/opt/runtime", meaning: "directory of the Python runtime (`make layer` builds one)" },
     Setting { name: "EXECUTOR_HOST", default: "0.0.0.0", meaning: "address that the server listens on" },
     Setting { name: "EXECUTOR_TIMEOUT_SECONDS", default: "30", meaning: "wall-clock limit of a job; a request can only lower it" },
@@ -38,6 +42,8 @@ pub const SETTINGS: [Setting; 18] = [
     Setting { name: "EXECUTOR_QUEUE_SECONDS", default: "10", meaning: "time a job waits for its turn before it is answered with 503" },
     Setting { name: "EXECUTOR_GRACE_SECONDS", default: "9", meaning: "time that running jobs get to finish after SIGTERM" },
     Setting { name: "EXECUTOR_PRELOAD", default: "numpy,pandas", meaning: "modules that are imported before a job arrives, separated by commas" },
+    Setting { name: "EXECUTOR_POLICY", default: "strict", meaning: "`strict` refuses to start where a promise cannot be kept, `relaxed` starts and says what is missing" },
+    Setting { name: "EXECUTOR_WITHOUT", default: "", meaning: "mechanisms of the sandbox that are not used, separated by commas, to see what each is good for" },
     Setting { name: "EXECUTOR_LOG", default: "info", meaning: "what is logged: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber" },
 ];
 
@@ -59,6 +65,8 @@ pub struct Config {
     pub queue_wait: Duration,
     pub grace: Duration,
     pub preload: Vec<String>,
+    pub strictness: Strictness,
+    pub without: Mechanisms,
     pub log: String,
 }
 
@@ -78,7 +86,11 @@ impl Config {
     /// Reads the process's environment.
     pub fn from_environment() -> Result<Self, ConfigError> {
         let text = |string: std::ffi::OsString| string.to_string_lossy().into_owned();
-        Self::from_variables(std::env::vars_os().map(|(name, value)| (text(name), text(value))))
+        let mut config = Self::from_variables(std::env::vars_os().map(|(name, value)| (text(name), text(value))))?;
+        // A Lambda function's /tmp is its own. The variable is set in every function, and by no tool that imitates one
+        // on somebody's machine.
+        config.policy.owns_tmp = std::env::var_os("LAMBDA_TASK_ROOT").is_some();
+        Ok(config)
     }
 
     /// Reads settings from these variables; those without the prefix, but for `PORT`, are not ours and are ignored.
@@ -92,11 +104,14 @@ impl Config {
             port: reader.value("PORT", "a port number", 8080),
             timeout: reader.seconds("EXECUTOR_TIMEOUT_SECONDS", 30.0),
             policy: Policy {
+                mechanisms: Mechanisms::new(),
                 memory_bytes: reader.number("EXECUTOR_MEMORY_MB", 512, 64..=1 << 20) * MIB,
                 max_processes: reader.number("EXECUTOR_MAX_PROCESSES", 64, 1..=4096),
                 max_open_files: reader.number("EXECUTOR_MAX_OPEN_FILES", 1024, 32..=65_536),
                 scratch_bytes: reader.number("EXECUTOR_SCRATCH_MB", 64, 1..=1 << 20) * MIB,
                 scratch_inodes: reader.number("EXECUTOR_SCRATCH_FILES", 16_384, 16..=1 << 24),
+                watch_bytes: WATCH_BYTES,
+                owns_tmp: false,
             },
             max_stdout_bytes: reader.bytes("EXECUTOR_MAX_STDOUT_BYTES", 1 << 20),
             max_result_bytes: reader.bytes("EXECUTOR_MAX_RESULT_BYTES", 5 << 20),
@@ -107,6 +122,8 @@ impl Config {
             queue_wait: reader.seconds("EXECUTOR_QUEUE_SECONDS", 10.0),
             grace: reader.seconds("EXECUTOR_GRACE_SECONDS", 9.0),
             preload: reader.modules("EXECUTOR_PRELOAD", "numpy,pandas"),
+            strictness: reader.value("EXECUTOR_POLICY", "`strict` or `relaxed`", Strictness::Strict),
+            without: reader.mechanisms("EXECUTOR_WITHOUT"),
             log: reader.value("EXECUTOR_LOG", "a log filter", "info".to_owned()),
         };
         reader.finish().map(|()| config)
@@ -152,6 +169,20 @@ impl Reader {
                 Duration::from_secs_f64(default)
             }
         }
+    }
+
+    fn mechanisms(&mut self, name: &str) -> Mechanisms {
+        let text = self.variables.remove(name).unwrap_or_default();
+        let mut mechanisms = Mechanisms::new();
+        for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            let known = Mechanism::named(word);
+            mechanisms.extend(known);
+            if known.is_none() {
+                let names = Mechanism::ALL.map(Mechanism::name).join(", ");
+                self.faults.push(format!("{name}: {word:?} is not a mechanism; mechanisms: {names}"));
+            }
+        }
+        mechanisms
     }
 
     fn modules(&mut self, name: &str, default: &str) -> Vec<String> {

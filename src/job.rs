@@ -1,7 +1,9 @@
 //! From the bytes of a request to a [`Job`]. A `Job` cannot be wrong: whoever holds one need not check it again.
 
+mod imports;
 mod json;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -21,6 +23,8 @@ pub struct Limits {
     pub timeout: Duration,
     /// Number of files in a request.
     pub max_files: usize,
+    /// Whether scripts can open files on this host.
+    pub files_available: bool,
 }
 
 /// A script to run, and all that comes with it.
@@ -30,6 +34,7 @@ pub struct Job {
     timeout: Duration,
     inputs: String,
     stdin: String,
+    imports: String,
     files: Vec<File<Vec<u8>>>,
 }
 
@@ -52,6 +57,11 @@ impl Job {
     /// What the script reads from its standard input.
     pub fn stdin(&self) -> &str {
         &self.stdin
+    }
+
+    /// Names of the modules that the script imports, each in a line: a hint, not to be relied upon.
+    pub fn imports(&self) -> &str {
+        &self.imports
     }
 
     /// What lies in the scratch directory when the script starts.
@@ -77,11 +87,12 @@ impl Job {
             return Err(JobError::UnknownField(name));
         }
         Ok(Self {
+            imports: imports::imports(&script),
             script,
             timeout: timeout.map_or(Ok(limits.timeout), |seconds| within(seconds, limits.timeout))?,
             inputs: inputs.unwrap_or_default(),
             stdin: stdin.unwrap_or_default(),
-            files: files.map_or(Ok(Vec::new()), |text| parse_files(&text, limits.max_files))?,
+            files: files.map_or(Ok(Vec::new()), |text| parse_files(&text, limits))?,
         })
     }
 }
@@ -102,11 +113,14 @@ enum Content {
     Base64(String),
 }
 
-fn parse_files(text: &str, max_files: usize) -> Result<Vec<File<Vec<u8>>>, JobError> {
+fn parse_files(text: &str, limits: Limits) -> Result<Vec<File<Vec<u8>>>, JobError> {
     let files: BTreeMap<String, Box<serde_json::value::RawValue>> =
         serde_json::from_str(text).map_err(|_| JobError::Type { field: "files", expected: "an object" })?;
-    if files.len() > max_files {
-        return Err(JobError::TooManyFiles(max_files));
+    if files.len() > limits.max_files {
+        return Err(JobError::TooManyFiles(limits.max_files));
+    }
+    if !files.is_empty() && !limits.files_available {
+        return Err(JobError::NoFiles);
     }
     files
         .into_iter()
@@ -131,6 +145,15 @@ fn check_file_name(name: &str) -> Result<(), JobError> {
     if valid { Ok(()) } else { Err(JobError::FileName(name.to_owned())) }
 }
 
+/// As much of a name as a message quotes: a name may be as long as the request.
+fn beginning(name: &str) -> Cow<'_, str> {
+    const MAX_QUOTED: usize = 100;
+    match name.char_indices().nth(MAX_QUOTED) {
+        Some((end, _)) => Cow::Owned(format!("{}...", &name[..end])),
+        None => Cow::Borrowed(name),
+    }
+}
+
 /// What is wrong with a request. The text is for whoever sent it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum JobError {
@@ -138,7 +161,7 @@ pub enum JobError {
     Json(String),
     #[error("request body must be a JSON object")]
     NotAnObject,
-    #[error("duplicate key: {0}")]
+    #[error("duplicate key: {}", beginning(.0))]
     Duplicate(String),
     #[error("missing required field: script")]
     MissingScript,
@@ -146,17 +169,19 @@ pub enum JobError {
     Type { field: &'static str, expected: &'static str },
     #[error("field '{0}' must not be empty")]
     Blank(&'static str),
-    #[error("unknown field '{0}'; known fields: {known}", known = FIELDS.join(", "))]
+    #[error("unknown field '{}'; known fields: {}", beginning(.0), FIELDS.join(", "))]
     UnknownField(String),
     #[error("field 'timeout' must be a number of seconds between 0 and {limit}", limit = .0.as_secs_f64())]
     Timeout(Duration),
     #[error("field 'files' must not have more than {0} files")]
     TooManyFiles(usize),
-    #[error("field 'files': {0:?} is not a relative file name")]
+    #[error("field 'files' must be empty: files are not available under this host's sandbox")]
+    NoFiles,
+    #[error("field 'files': {:?} is not a relative file name", beginning(.0))]
     FileName(String),
-    #[error("field 'files': {0:?} must be {{\"text\": \"...\"}} or {{\"base64\": \"...\"}}")]
+    #[error("field 'files': {:?} must be {{\"text\": \"...\"}} or {{\"base64\": \"...\"}}", beginning(.0))]
     FileContent(String),
-    #[error("field 'files': {0:?} is not valid base64")]
+    #[error("field 'files': {:?} is not valid base64", beginning(.0))]
     FileBase64(String),
 }
 

@@ -1,6 +1,8 @@
 //! The front door of AWS Lambda: HTTP events of every kind go to the Router; anything else is a direct invoke, whose
 //! payload is the request itself and whose answer is the body itself.
 
+pub mod event;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,11 +11,9 @@ use axum::http::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::{Extension, Router};
 use http_body_util::BodyExt;
-use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Error};
 use lambda_runtime::{LambdaEvent, service_fn};
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use tower::ServiceExt;
 
@@ -22,6 +22,7 @@ use crate::executor::Executor;
 use crate::http::{self, ReplyLimit, Service};
 use crate::sandbox::privileges;
 use crate::telemetry;
+use event::Event;
 
 /// Lambda takes 6 MiB of a synchronous invocation's answer. What an event's answer has besides its body, headers and
 /// the like, is far below the difference.
@@ -36,7 +37,7 @@ pub fn main() -> ExitCode {
 fn run() -> Result<(), Error> {
     let config = Config::from_environment()?;
     telemetry::start(&config.log)?;
-    let installation = privileges::give_up(&config.runtime)?;
+    let installation = privileges::give_up(&config.runtime, &config.without)?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let executor = Executor::start(&config, installation).await?;
         let service = Arc::new(Service::new(&config, executor));
@@ -52,50 +53,16 @@ async fn serve(router: Router) -> Result<(), Error> {
         let router = router.clone();
         async move {
             let LambdaEvent { payload, context } = event;
-            if is_http(&payload) {
-                let request = without_stage(serde_json::from_str(payload.get())?);
-                let router = router.layer(Extension(ReplyLimit { bytes: MAX_REPLY_BYTES, in_string: true }));
-                let response = Adapter::from(router).oneshot(LambdaEvent { payload: request, context }).await?;
-                Ok::<_, Error>(Answer::Http(response))
-            } else {
-                Ok(Answer::Direct(invoke(router, &payload).await?))
-            }
+            Ok::<_, Error>(match event::read(&payload)? {
+                Event::Http(request) => {
+                    let router = router.layer(Extension(ReplyLimit { bytes: MAX_REPLY_BYTES, in_string: true }));
+                    Answer::Http(Adapter::from(router).oneshot(LambdaEvent { payload: *request, context }).await?)
+                }
+                Event::Direct(request) => Answer::Direct(invoke(router, request).await?),
+            })
         }
     }))
     .await
-}
-
-/// Every HTTP event says where the request came from; a request to the service itself has no such field.
-fn is_http(payload: &RawValue) -> bool {
-    #[derive(Deserialize)]
-    struct Event {
-        #[serde(rename = "requestContext")]
-        request_context: Option<IgnoredAny>,
-    }
-    // Without the first test a list would do: its first element would be the field.
-    payload.get().starts_with('{')
-        && serde_json::from_str::<Event>(payload.get()).is_ok_and(|event| event.request_context.is_some())
-}
-
-/// The Router knows no stages. `lambda_http` puts an API's stage in front of the path unless an environment variable
-/// says otherwise, and HTTP APIs have a named stage there by themselves.
-fn without_stage(request: LambdaRequest) -> LambdaRequest {
-    match request {
-        LambdaRequest::ApiGatewayV1(mut event) => {
-            event.request_context.stage = None;
-            LambdaRequest::ApiGatewayV1(event)
-        }
-        LambdaRequest::ApiGatewayV2(mut event) => {
-            let prefix = event.request_context.stage.take().map(|stage| format!("/{stage}"));
-            let path = event.raw_path.as_deref().zip(prefix).and_then(|(path, prefix)| {
-                let rest = path.strip_prefix(&prefix)?;
-                rest.starts_with('/').then(|| rest.to_owned())
-            });
-            event.raw_path = path.or(event.raw_path);
-            LambdaRequest::ApiGatewayV2(event)
-        }
-        other => other,
-    }
 }
 
 /// The answer to an invocation.

@@ -42,6 +42,12 @@ pub enum Failure {
     OutOfMemory {
         limit: u64,
     },
+    OutOfProcesses {
+        limit: u64,
+    },
+    OutOfScratch {
+        limit: u64,
+    },
     Exited(i32),
     Killed(i32),
     /// Something else than the worker wrote to the worker's channel.
@@ -62,6 +68,8 @@ impl fmt::Display for Failure {
             Self::OutOfMemory { limit } => {
                 write!(f, "MemoryError: script exceeded its memory limit of {} MB", limit >> 20)
             }
+            Self::OutOfProcesses { limit } => write!(f, "script exceeded its limit of {limit} processes and threads"),
+            Self::OutOfScratch { limit } => write!(f, "script exceeded its scratch space of {} MB", limit >> 20),
             Self::Exited(status) => write!(f, "script exited with status {status} before main() returned"),
             Self::Killed(signal) => write!(f, "script was killed by signal {signal} ({})", signal_name(*signal)),
             Self::Tampered => f.write_str("script wrote to the channel that carries its result"),

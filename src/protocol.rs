@@ -14,47 +14,71 @@ use crate::sandbox::{Policy, SandboxError};
 /// No datagram between trusted processes is larger.
 pub const MAX_MESSAGE: usize = 64 * 1024;
 
-/// The first message from the service to a zygote.
+/// What the service asks of a zygote before it forks.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Hello {
-    /// Modules to import before the first fork.
-    pub preload: Vec<String>,
-    pub policy: Policy,
+#[serde(rename_all = "snake_case")]
+pub enum ZygoteRequest {
+    /// Make a worker by this policy, try to break out of it, and say what did not work or did not hold.
+    Probe(Policy),
+    /// Import these modules, and then fork workers by this policy.
+    Serve { policy: Policy, preload: Vec<String> },
 }
 
-/// Every later message to a zygote asks for a worker. It carries the worker's ends of the five channels, in the order
-/// of the fields of `zygote::WorkerEnds`.
+/// Every later message to a zygote asks for a worker. It carries the worker's ends of the channels, in the order of the
+/// fields of `zygote::WorkerEnds`.
 pub const FORK: &[u8] = b"fork";
 
 /// What a zygote answers.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ZygoteReply {
+    /// The first thing that it says: it is inside of its namespaces and root, as far as these are wanted.
+    Entered,
+    /// A worker was locked in, and could not break out.
+    Held,
+    /// What cannot be had on this host, or does not hold.
+    Refused(Vec<SandboxError>),
     /// Python is up and everything is imported.
     Ready { python: String },
     /// It cannot start.
     Failed { reason: String },
-    /// A worker was forked; its guard's pidfd comes along.
+    /// A worker was forked.
     Forked,
     /// The fork failed.
     NotForked { reason: String },
 }
 
-/// What the service tells a guard: the job starts now, so watch its memory.
+/// What the service tells a guard: the job starts now, so watch it.
 pub const START: &[u8] = b"start";
+
+/// What the service tells a guard: end the worker and everything that came of it, and say when that is done.
+pub const END: &[u8] = b"end";
 
 /// What a guard tells the service about its worker. A guard runs no code of a script's.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GuardReport {
-    /// The worker is locked in and waits for its job.
-    Ready,
+    /// The worker is locked in and waits for its job. Its process id, as the guard knows it.
+    Ready { worker: i32 },
     /// It could not be locked in.
-    Failed(SandboxError),
+    Failed(Vec<SandboxError>),
     /// The worker's process ended.
-    Ended { exit: Ended, cpu_us: u64, max_rss_bytes: u64 },
-    /// The process tree used more memory than it may, and was killed.
-    OutOfMemory,
+    Ended { exit: Ended, cpu_us: u64 },
+    /// The process tree used more than it may.
+    Exceeded(Excess),
+    /// Nothing is left of the worker, nor of what it made.
+    Gone { cpu_us: u64, max_rss_bytes: u64 },
+    /// Something may be left.
+    Remains { reason: String },
+}
+
+/// What a process tree may use too much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Excess {
+    Memory,
+    Processes,
+    Scratch,
 }
 
 /// How a worker's process ended.
@@ -87,11 +111,13 @@ pub struct JobFrame<B> {
     /// A JSON object, or nothing.
     pub inputs: B,
     pub stdin: B,
+    /// Names of the modules that the script imports, each in a line.
+    pub imports: B,
     pub files: Vec<File<B>>,
 }
 
-/// Bytes of a job frame in front of its parts: token, timeout in nanoseconds, result limit, four lengths or counts.
-pub const JOB_HEADER: usize = 16 + 8 + 8 + 4 * 4;
+/// Bytes of a job frame in front of its parts: token, timeout in nanoseconds, result limit, five lengths or counts.
+pub const JOB_HEADER: usize = 16 + 8 + 8 + 5 * 4;
 
 /// A frame that does not mean anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -101,7 +127,7 @@ pub struct Malformed(&'static str);
 impl<B: AsRef<[u8]>> JobFrame<B> {
     /// The parts to be written one after the other; the large ones are not copied.
     pub fn encode(&self) -> (Vec<u8>, Vec<&[u8]>) {
-        let parts = [self.script.as_ref(), self.inputs.as_ref(), self.stdin.as_ref()];
+        let parts = [self.script.as_ref(), self.inputs.as_ref(), self.stdin.as_ref(), self.imports.as_ref()];
         let mut head = Vec::with_capacity(JOB_HEADER);
         head.extend(self.token);
         head.extend((self.timeout.as_nanos() as u64).to_le_bytes());
@@ -137,18 +163,14 @@ impl JobFrame<Vec<u8>> {
         let (max_result_bytes, lengths) = rest.split_first_chunk::<8>().ok_or(Malformed("header"))?;
         let mut lengths = lengths.chunks_exact(4).map(|bytes| le_u32(bytes) as usize);
         let mut next = || lengths.next().ok_or(Malformed("header"));
-        let (script, inputs, stdin, files) = (next()?, next()?, next()?, next()?);
+        let (script, inputs, stdin, imports, files) = (next()?, next()?, next()?, next()?, next()?);
         let mut sizes = Vec::new();
         for _ in 0..files {
             let mut pair = [0; 8];
             read(&mut pair)?;
             sizes.push((le_u32(&pair[..4]) as usize, le_u32(&pair[4..]) as usize));
         }
-        let mut part = |bytes| -> Result<Vec<u8>, E> {
-            let mut buffer = vec![0; bytes];
-            read(&mut buffer)?;
-            Ok(buffer)
-        };
+        let mut part = |bytes| read_part(bytes, &mut read);
         let mut frame = Self {
             token: *token,
             timeout: Duration::from_nanos(u64::from_le_bytes(*timeout)),
@@ -156,6 +178,7 @@ impl JobFrame<Vec<u8>> {
             script: part(script)?,
             inputs: part(inputs)?,
             stdin: part(stdin)?,
+            imports: part(imports)?,
             files: Vec::with_capacity(files),
         };
         for (name, content) in sizes {
@@ -164,6 +187,18 @@ impl JobFrame<Vec<u8>> {
         }
         Ok(frame)
     }
+}
+
+/// Makes room for what has arrived, not for what is announced.
+fn read_part<E>(bytes: usize, read: &mut impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<Vec<u8>, E> {
+    const STEP: usize = 64 * 1024;
+    let mut buffer = Vec::new();
+    while buffer.len() < bytes {
+        let start = buffer.len();
+        buffer.resize(bytes.min(start + start.max(STEP)), 0);
+        read(&mut buffer[start..])?;
+    }
+    Ok(buffer)
 }
 
 fn le_u32(bytes: &[u8]) -> u32 {
@@ -230,14 +265,14 @@ pub fn find_outcome<'a>(
     if header[..16] != token[..] {
         return Err(Malformed("token"));
     }
-    let expected = le_u32(&header[17..]) as usize;
-    if expected > max_result_bytes.max(MAX_DESCRIPTION) {
+    let (kind, expected) = (header[16], le_u32(&header[17..]) as usize);
+    if expected > if kind == b'R' { max_result_bytes } else { MAX_DESCRIPTION } {
         return Err(Malformed("length"));
     }
     if payload.len() > expected {
         return Err(Malformed("more than one outcome"));
     }
-    Ok((payload.len() == expected).then_some(Answer { kind: header[16], payload }))
+    Ok((payload.len() == expected).then_some(Answer { kind, payload }))
 }
 
 /// Looks for an outcome and reads it.

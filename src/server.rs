@@ -41,7 +41,7 @@ pub fn run() -> Result<(), ServerError> {
     telemetry::start(&config.log)?;
     let address = (config.host, config.port).into();
     let listener = TcpListener::bind(address).map_err(|source| ServerError::Listen { address, source })?;
-    let installation = privileges::give_up(&config.runtime)?;
+    let installation = privileges::give_up(&config.runtime, &config.without)?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let shutdown = shutdown_signal()?;
         serve(config, listener, installation, shutdown).await

@@ -49,6 +49,7 @@ fn the_readmes_table_of_settings_is_the_codes() {
         .iter()
         .map(|setting| {
             let default = match setting.default {
+                "" => "none".to_owned(),
                 words if words.contains(' ') => words.to_owned(),
                 value => format!("`{value}`"),
             };
@@ -60,7 +61,8 @@ fn the_readmes_table_of_settings_is_the_codes() {
 
 #[test]
 fn only_the_configuration_reads_the_environment() {
-    only_in(&["config.rs"], &["env::var", "env::set_var", "env::remove_var"]);
+    // A zygote looks at what it was given, to see that it is none of the service's.
+    only_in(&["config.rs", "zygote/mod.rs"], &["env::var", "env::set_var", "env::remove_var"]);
 }
 
 #[test]
@@ -83,6 +85,21 @@ fn the_makefiles_commands_are_those_that_the_readme_names() {
             if matches!(before, None | Some('`')) && !word.is_empty() {
                 assert!(makefile.contains(&format!("\n{word}:")), "the README names `make {word}`");
             }
+        }
+    }
+}
+
+#[test]
+fn every_test_is_run() {
+    // Cargo finds tests by itself only where it is allowed to.
+    let manifest = read("Cargo.toml");
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")).expect("it is there") {
+        let name = entry.expect("it can be listed").file_name().into_string().expect("names are plain");
+        let main = Path::new("tests").join(&name).join("main.rs");
+        let is_source = Path::new(&name).extension().is_some_and(|extension| extension == "rs");
+        let path = if is_source { format!("tests/{name}") } else { main.to_string_lossy().into_owned() };
+        if Path::new(env!("CARGO_MANIFEST_DIR")).join(&path).is_file() {
+            assert!(manifest.contains(&format!("path = {path:?}")), "{path} is in no section of Cargo.toml");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! From a [`Job`] to its [`Outcome`]: admission, a worker, watching it until its end.
 
-mod capture;
+pub mod capture;
 mod pool;
+mod posture;
 mod remains;
 mod worker;
 mod zygote;
@@ -15,8 +16,11 @@ use tracing::{debug, error, warn};
 
 use crate::config::Config;
 use crate::job::Job;
-use crate::outcome::{Ending, Outcome};
-use crate::protocol::Token;
+use crate::outcome::{Failure, Outcome};
+use crate::protocol::{Excess, Token};
+use crate::sandbox::Mechanism;
+use crate::sandbox::integrity::Integrity;
+use crate::sandbox::posture::Posture;
 use crate::sandbox::privileges::Installation;
 use pool::Pool;
 use remains::Usage;
@@ -49,7 +53,30 @@ pub enum Unavailable {
 pub struct Collect {
     pub max_output_bytes: usize,
     pub max_result_bytes: usize,
-    pub memory_bytes: u64,
+    memory_bytes: u64,
+    max_processes: u64,
+    scratch_bytes: u64,
+}
+
+impl Collect {
+    fn new(config: &Config) -> Self {
+        Self {
+            max_output_bytes: config.max_stdout_bytes,
+            max_result_bytes: config.max_result_bytes,
+            memory_bytes: config.policy.memory_bytes,
+            max_processes: config.policy.max_processes,
+            scratch_bytes: config.policy.scratch_bytes,
+        }
+    }
+
+    /// What the guard has ended a worker for.
+    fn excess(&self, excess: Excess) -> Failure {
+        match excess {
+            Excess::Memory => Failure::OutOfMemory { limit: self.memory_bytes },
+            Excess::Processes => Failure::OutOfProcesses { limit: self.max_processes },
+            Excess::Scratch => Failure::OutOfScratch { limit: self.scratch_bytes },
+        }
+    }
 }
 
 /// What the executor still does.
@@ -65,6 +92,9 @@ enum Phase {
 /// Runs jobs, each in a sandboxed process of its own.
 pub struct Executor {
     pool: Pool,
+    posture: Posture,
+    /// On a sealed host: what a script must not have changed about the service.
+    integrity: Option<Integrity>,
     collect: Collect,
     /// A permit is held from before a job starts until its worker is gone for good.
     running: Arc<Semaphore>,
@@ -78,14 +108,13 @@ pub struct Executor {
 impl Executor {
     /// Starts the zygotes and the first worker. Fails if the host cannot keep the promises.
     pub async fn start(config: &Config, installation: Installation) -> Result<Self, StartError> {
-        let concurrency = config.concurrency;
+        let (pool, posture) = Pool::start(config, installation).await?;
+        let concurrency = posture.concurrency(config.concurrency);
         Ok(Self {
-            pool: Pool::start(config, installation).await?,
-            collect: Collect {
-                max_output_bytes: config.max_stdout_bytes,
-                max_result_bytes: config.max_result_bytes,
-                memory_bytes: config.policy.memory_bytes,
-            },
+            pool,
+            integrity: posture.policy.has(Mechanism::Seal).then(Integrity::of_this_process),
+            posture,
+            collect: Collect::new(config),
             running: Arc::new(Semaphore::new(concurrency)),
             admitted: Semaphore::new(concurrency + config.queue),
             phase: watch::Sender::new(Phase::Serving),
@@ -97,6 +126,16 @@ impl Executor {
     /// Python's version; `None` while no script can be run.
     pub fn python(&self) -> Option<String> {
         self.pool.python().filter(|_| *self.phase.borrow() == Phase::Serving)
+    }
+
+    /// What locks scripts in on this host.
+    pub fn posture(&self) -> &Posture {
+        &self.posture
+    }
+
+    /// Whether scripts can open files.
+    pub fn has_files(&self) -> bool {
+        !self.posture.policy.has(Mechanism::Seal)
     }
 
     /// Runs a job when its turn comes. Dropping the future ends the job.
@@ -120,21 +159,30 @@ impl Executor {
         let begun = Instant::now();
         for _ in 0..ATTEMPTS {
             let token = new_token().map_err(|error| fault(&error))?;
-            let worker = self.pool.take().await.ok_or(Unavailable::ShuttingDown)?;
+            let (worker, script_runs) = self.pool.take().await.ok_or(Unavailable::ShuttingDown)?;
             match worker.run(job, token, self.collect, turn).await {
                 Ok(Run { outcome, remains }) => {
-                    let answered = matches!(outcome.ending, Ending::Returned(_));
-                    // The worker is dying: the answer need not wait for it, the next job does.
-                    tokio::spawn(async move {
-                        let (usage, _turn) = remains.gone(answered).await;
+                    let gone = async move {
+                        let (usage, turn) = remains.gone().await;
                         if let Some(Usage { cpu, max_rss_bytes }) = usage {
                             debug!(cpu_ms = cpu.as_secs_f64() * 1e3, max_rss_bytes, "a worker is gone");
                         }
-                    });
+                        drop((turn, script_runs));
+                    };
+                    if self.posture.policy.has(Mechanism::Sweep) {
+                        // Nothing may be left behind when the answer leaves, which may be the last thing that this
+                        // process does for a while.
+                        gone.await;
+                        self.check_integrity();
+                    } else {
+                        // Namespaces end with the worker: the answer need not wait for that, the next job does.
+                        tokio::spawn(gone);
+                    }
                     return Ok(outcome);
                 }
                 Err(Lost { reason, remains }) => {
-                    let (_, kept) = remains.gone(false).await;
+                    let (_, kept) = remains.gone().await;
+                    self.check_integrity();
                     turn = kept.ok_or(Unavailable::Fault)?;
                     warn!(%reason, "a worker was lost");
                     // However often it is begun again, a job does not take twice its time.
@@ -146,6 +194,15 @@ impl Executor {
         }
         error!("a job lost its workers again and again");
         Err(Unavailable::Lost)
+    }
+
+    /// A sealed script can change limits and priorities of other processes of its user. If it did so to the service,
+    /// later jobs would not get what they are promised, so there are none.
+    fn check_integrity(&self) {
+        if self.integrity.as_ref().is_some_and(|before| !Integrity::of_this_process().is_as(before)) {
+            error!("a script has changed the service's limits or priority, so the service ends");
+            std::process::exit(remains::COMPROMISED);
+        }
     }
 
     /// Answers waiting and new jobs with [`Unavailable::ShuttingDown`], and waits until the running ones are done.

@@ -4,19 +4,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::process::Child;
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use super::posture;
 use super::worker::Worker;
 use super::zygote::{StartError, Zygote};
 use crate::config::Config;
-use crate::protocol::Hello;
+use crate::sandbox::posture::Posture;
 use crate::sandbox::privileges::Installation;
+use crate::sandbox::{Mechanism, Policy};
 
 /// Between two attempts of something that failed: long enough not to take a processor, short enough to recover at once.
 const RETRY: Duration = Duration::from_millis(100);
+
+/// How long until a worker is looked for again where none is parked: a small part of what making one takes.
+const NEXT_LOOK: Duration = Duration::from_micros(200);
 
 /// A zygote that dies younger than this is not replaced at once.
 const INFANT: Duration = Duration::from_secs(1);
@@ -31,25 +36,43 @@ pub struct Pool {
     parked: Mutex<mpsc::Receiver<Worker>>,
     current: Current,
     tasks: Mutex<JoinSet<()>>,
+    /// Shared by the scripts that run; held alone to make a worker that no script may see in the making.
+    quiet: Arc<RwLock<()>>,
+}
+
+/// What zygotes are started with.
+struct Nursery {
+    installation: Installation,
+    policy: Policy,
+    preload: Vec<String>,
 }
 
 impl Pool {
-    /// Starts a zygote and makes a first worker, so that a host that cannot keep the promises is found out here.
-    pub async fn start(config: &Config, installation: Installation) -> Result<Self, StartError> {
-        let hello = Hello { preload: config.preload.clone(), policy: config.policy.clone() };
-        let (zygote, child) = Zygote::start(&installation, &hello).await?;
+    /// Finds out what locks workers in on this host, starts a zygote, and makes a first worker.
+    pub async fn start(config: &Config, installation: Installation) -> Result<(Self, Posture), StartError> {
+        let (embryo, posture) = posture::find(config, &installation).await?;
+        let nursery = Nursery { installation, policy: posture.policy.clone(), preload: config.preload.clone() };
+        let (zygote, child) = embryo.grow_up(&nursery.policy, &nursery.preload).await?;
         let zygote = Arc::new(zygote);
         let first = Worker::make(&zygote).await.map_err(|error| StartError::Worker(error.to_string()))?;
 
-        let concurrency = config.concurrency;
+        let concurrency = posture.concurrency(config.concurrency);
         let (parking, parked) = mpsc::channel(concurrency);
         let (publish, current) = watch::channel(Some(Arc::clone(&zygote)));
+        let quiet = Arc::new(RwLock::new(()));
+        // A sealed script can still signal processes of its user: none is there but those that must be.
+        let alone = posture.policy.has(Mechanism::Seal).then(|| Arc::clone(&quiet));
         let mut tasks = JoinSet::new();
-        tasks.spawn(supervise(installation, hello, zygote, child, publish));
+        tasks.spawn(supervise(nursery, zygote, child, publish));
         for first in std::iter::once(Some(first)).chain((1..concurrency).map(|_| None)) {
-            tasks.spawn(fill(parking.clone(), current.clone(), first));
+            tasks.spawn(fill(parking.clone(), current.clone(), first, alone.clone()));
         }
-        Ok(Self { parked: Mutex::new(parked), current, tasks: Mutex::new(tasks) })
+        Ok((Self { parked: Mutex::new(parked), current, tasks: Mutex::new(tasks), quiet }, posture))
+    }
+
+    /// To be held while a script runs.
+    async fn script_runs(&self) -> OwnedRwLockReadGuard<()> {
+        Arc::clone(&self.quiet).read_owned().await
     }
 
     /// Python's version; `None` while there is no zygote.
@@ -57,13 +80,23 @@ impl Pool {
         self.current.borrow().as_ref().map(|zygote| zygote.python.clone())
     }
 
-    /// A worker that waits for its job; `None` when the pool has stopped.
-    pub async fn take(&self) -> Option<Worker> {
+    /// A worker that waits for its job, and what is to be held while it runs; `None` when the pool has stopped.
+    pub async fn take(&self) -> Option<(Worker, OwnedRwLockReadGuard<()>)> {
         let mut parked = self.parked.lock().await;
         loop {
-            let worker = parked.recv().await?;
+            // Held before a place becomes free, so that no worker is made in it before the script is over.
+            let script_runs = self.script_runs().await;
+            let worker = match parked.try_recv() {
+                Ok(worker) => worker,
+                Err(mpsc::error::TryRecvError::Disconnected) => return None,
+                Err(mpsc::error::TryRecvError::Empty) => {
+                    drop(script_runs);
+                    tokio::time::sleep(NEXT_LOOK).await;
+                    continue;
+                }
+            };
             if worker.is_alive() {
-                return Some(worker);
+                return Some((worker, script_runs));
             }
             warn!("a parked worker has died");
         }
@@ -79,13 +112,7 @@ impl Pool {
 }
 
 /// Keeps a zygote alive: replaces it when it dies or is condemned.
-async fn supervise(
-    installation: Installation,
-    hello: Hello,
-    zygote: Arc<Zygote>,
-    child: Child,
-    publish: watch::Sender<Option<Arc<Zygote>>>,
-) {
+async fn supervise(nursery: Nursery, zygote: Arc<Zygote>, child: Child, publish: watch::Sender<Option<Arc<Zygote>>>) {
     let (mut zygote, mut child) = (zygote, child);
     let mut back_off = Duration::ZERO;
     loop {
@@ -101,7 +128,7 @@ async fn supervise(
         back_off = if born.elapsed() < INFANT { (back_off * 2).clamp(RETRY, MAX_BACK_OFF) } else { Duration::ZERO };
         (zygote, child) = loop {
             tokio::time::sleep(back_off).await;
-            match Zygote::start(&installation, &hello).await {
+            match Zygote::start(&nursery.installation, &nursery.policy, &nursery.preload).await {
                 Ok((zygote, child)) => break (Arc::new(zygote), child),
                 Err(error) => {
                     error!(%error, "a zygote did not start");
@@ -114,9 +141,18 @@ async fn supervise(
     }
 }
 
-/// Makes workers as long as there is room to park them.
-async fn fill(parking: mpsc::Sender<Worker>, mut current: Current, mut first: Option<Worker>) {
+/// Makes workers as long as there is room to park them; with `alone`, only while no script runs.
+async fn fill(
+    parking: mpsc::Sender<Worker>,
+    mut current: Current,
+    mut first: Option<Worker>,
+    alone: Option<Arc<RwLock<()>>>,
+) {
     while let Ok(place) = parking.reserve().await {
+        let _quiet = match &alone {
+            Some(quiet) => Some(quiet.write().await),
+            None => None,
+        };
         let worker = match first.take() {
             Some(worker) => worker,
             None => match make(&mut current).await {

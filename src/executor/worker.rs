@@ -15,12 +15,13 @@ use tokio::time::Instant;
 
 use super::Collect;
 use super::capture::Capture;
-use super::remains::{Remains, Usage};
+use super::remains::Remains;
 use super::zygote::Zygote;
 use crate::channel;
 use crate::job::Job;
 use crate::outcome::{Ending, Failure, Outcome};
-use crate::protocol::{Ended, File, GuardReport, JobFrame, Token, Verdict, decode_outcome, find_outcome};
+use crate::protocol::{Ended, Excess, File, GuardReport, JobFrame, Token, Verdict, decode_outcome, find_outcome};
+use crate::sandbox::SandboxError;
 use crate::sys;
 
 /// Locking a worker in takes about a millisecond.
@@ -41,8 +42,8 @@ pub enum MakeError {
     Fork(io::Error),
     #[error("its guard is gone: {0}")]
     Guard(io::Error),
-    #[error(transparent)]
-    Sandbox(#[from] crate::sandbox::SandboxError),
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Sandbox(Vec<SandboxError>),
     #[error("unexpected report {0}")]
     Unexpected(String),
     #[error("it was not ready within {} s", READY_LIMIT.as_secs())]
@@ -74,13 +75,16 @@ impl Worker {
     pub async fn make(zygote: &Zygote) -> Result<Self, MakeError> {
         let (ours, theirs) = Ours::make().map_err(MakeError::Channels)?;
         let descriptors = [&theirs.channel, &theirs.stdout, &theirs.stderr, &theirs.control].map(|end| end.as_fd());
-        let pidfd = zygote.fork(descriptors).await.map_err(MakeError::Fork)?;
+        zygote.fork(descriptors).await.map_err(MakeError::Fork)?;
         drop(theirs);
-        let pidfd = sys::watched(pidfd).map_err(MakeError::Channels)?;
-        let remains = Remains::new(ours.control, pidfd);
+        let mut remains = Remains::new(ours.control);
         match tokio::time::timeout(READY_LIMIT, remains.report()).await {
-            Ok(Ok(GuardReport::Ready)) => {}
-            Ok(Ok(GuardReport::Failed(error))) => return Err(error.into()),
+            Ok(Ok(GuardReport::Ready { worker })) => {
+                if !zygote.has_pid_namespace {
+                    remains.remember(worker);
+                }
+            }
+            Ok(Ok(GuardReport::Failed(errors))) => return Err(MakeError::Sandbox(errors)),
             Ok(Ok(other)) => return Err(MakeError::Unexpected(format!("{other:?}"))),
             Ok(Err(error)) => return Err(MakeError::Guard(error)),
             Err(_) => return Err(MakeError::Slow),
@@ -113,12 +117,12 @@ impl Worker {
             End::Answered | End::Exited(..) => {
                 match (decode_outcome(&collected.answer, &token, collect.max_result_bytes), end) {
                     (Ok(Some(verdict)), _) => ending(verdict, collect),
-                    (Ok(None), End::Exited(exit, usage)) => Ending::Failed(exit_failure(exit, usage, job.timeout())),
+                    (Ok(None), End::Exited(exit, cpu)) => Ending::Failed(exit_failure(exit, cpu, job.timeout())),
                     (Ok(None) | Err(_), _) => Ending::Failed(Failure::Tampered),
                 }
             }
             End::Deadline => Ending::Failed(Failure::TimedOut { limit: job.timeout() }),
-            End::OutOfMemory => Ending::Failed(Failure::OutOfMemory { limit: collect.memory_bytes }),
+            End::Exceeded(excess) => Ending::Failed(collect.excess(excess)),
         };
         let outcome = Outcome { ending, stdout: collected.stdout.into_text(), stderr: collected.stderr.into_text() };
         Ok(Run { outcome, remains: self.remains })
@@ -154,10 +158,8 @@ impl Worker {
                     stderr.clear();
                 }
                 report = self.remains.report() => return match report {
-                    Ok(GuardReport::Ended { exit, cpu_us, max_rss_bytes }) => {
-                        End::Exited(exit, Usage { cpu: Duration::from_micros(cpu_us), max_rss_bytes })
-                    }
-                    Ok(GuardReport::OutOfMemory) => End::OutOfMemory,
+                    Ok(GuardReport::Ended { exit, cpu_us }) => End::Exited(exit, Duration::from_micros(cpu_us)),
+                    Ok(GuardReport::Exceeded(excess)) => End::Exceeded(excess),
                     Ok(other) => End::Lost(format!("unexpected report {other:?}")),
                     Err(error) => End::Lost(error.to_string()),
                 },
@@ -198,8 +200,8 @@ enum End {
     /// An outcome has come, or something that cannot be one.
     Answered,
     Deadline,
-    OutOfMemory,
-    Exited(Ended, Usage),
+    Exceeded(Excess),
+    Exited(Ended, Duration),
     Lost(String),
 }
 
@@ -242,6 +244,7 @@ async fn send(
         script: job.script().as_bytes(),
         inputs: job.inputs().as_bytes(),
         stdin: job.stdin().as_bytes(),
+        imports: job.imports().as_bytes(),
         files: files.map(|file| File { name: file.name.clone(), content: &file.content[..] }).collect(),
     };
     let (mut pending, parts) = frame.encode();
@@ -269,11 +272,11 @@ fn ending(verdict: Verdict, collect: Collect) -> Ending {
 }
 
 /// A worker that ended without an answer. One that the kernel stopped for its CPU time has used up its time.
-fn exit_failure(exit: Ended, usage: Usage, limit: Duration) -> Failure {
+fn exit_failure(exit: Ended, cpu: Duration, limit: Duration) -> Failure {
     match exit {
         Ended::Status(status) => Failure::Exited(status),
         Ended::Signal(libc::SIGXCPU) => Failure::TimedOut { limit },
-        Ended::Signal(libc::SIGKILL) if usage.cpu > limit => Failure::TimedOut { limit },
+        Ended::Signal(libc::SIGKILL) if cpu > limit => Failure::TimedOut { limit },
         Ended::Signal(signal) => Failure::Killed(signal),
     }
 }

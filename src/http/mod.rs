@@ -28,8 +28,12 @@ pub struct Service {
 impl Service {
     pub fn new(config: &Config, executor: Executor) -> Self {
         Self {
+            limits: Limits {
+                timeout: config.timeout,
+                max_files: config.max_files,
+                files_available: executor.has_files(),
+            },
             executor,
-            limits: Limits { timeout: config.timeout, max_files: config.max_files },
             bodies: body::Reader::new(config.max_request_bytes),
         }
     }

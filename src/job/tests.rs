@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{Job, JobError, Limits};
 
-const LIMITS: Limits = Limits { timeout: Duration::from_secs(30), max_files: 2 };
+const LIMITS: Limits = Limits { timeout: Duration::from_secs(30), max_files: 2, files_available: true };
 
 fn parse(body: &str) -> Result<Job, JobError> {
     Job::parse(body.as_bytes(), LIMITS)
@@ -86,6 +86,23 @@ fn file_names_stay_inside() {
     for name in ["", "/etc/passwd", "..", "a/../b", "a//b", "a/", "./a", "a\\u0000b"] {
         let error = refused(&format!(r#"{{"script": "x", "files": {{"{name}": {{"text": ""}}}}}}"#));
         assert!(error.ends_with("is not a relative file name"), "{name}: {error}");
+    }
+}
+
+#[test]
+fn an_error_quoted_names_of_any_length() {
+    let name = "é".repeat(1000);
+    let cut = format!("{}...", "é".repeat(100));
+    for (body, error) in [
+        (format!(r#"{{"script": "x", "{name}": 1}}"#), format!("unknown field '{cut}'; known fields: script, ")),
+        (format!(r#"{{"{name}": 1, "{name}": 1}}"#), format!("duplicate key: {cut}")),
+        (
+            format!(r#"{{"script": "x", "files": {{"{name}": {{"text": ""}}}}}}"#),
+            format!("field 'files': \"{cut}\" is not"),
+        ),
+    ] {
+        let message = refused(&body);
+        assert!(message.starts_with(&error) && message.len() < 500, "{message}");
     }
 }
 

@@ -3,7 +3,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
-    File, JobFrame, MAX_DESCRIPTION, Malformed, OUTCOME_HEADER, Token, Verdict, decode_outcome, outcome_header,
+    File, JOB_HEADER, JobFrame, MAX_DESCRIPTION, Malformed, OUTCOME_HEADER, Token, Verdict, decode_outcome,
+    outcome_header,
 };
 
 const TOKEN: Token = *b"0123456789abcdef";
@@ -19,9 +20,9 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 
 prop_compose! {
     fn job()(token: Token, nanos in 1..u64::MAX, max_result_bytes: u64, script in bytes(), inputs in bytes(),
-             stdin in bytes(), files in prop::collection::vec((".{0,20}", bytes()), 0..4)) -> JobFrame<Vec<u8>> {
+             stdin in bytes(), imports in bytes(), files in prop::collection::vec((".{0,20}", bytes()), 0..4)) -> JobFrame<Vec<u8>> {
         let files = files.into_iter().map(|(name, content)| File { name, content }).collect();
-        JobFrame { token, timeout: Duration::from_nanos(nanos), max_result_bytes, script, inputs, stdin, files }
+        JobFrame { token, timeout: Duration::from_nanos(nanos), max_result_bytes, script, inputs, stdin, imports, files }
     }
 }
 
@@ -88,6 +89,30 @@ fn a_second_outcome_makes_both_void() {
 
 #[test]
 fn a_length_over_the_limit_is_refused_before_its_bytes_arrive() {
-    let header = outcome_header(&TOKEN, b'R', LIMIT.max(MAX_DESCRIPTION) + 1);
-    assert!(decode_outcome(&header, &TOKEN, LIMIT).is_err());
+    for (kind, limit) in [(b'R', LIMIT), (b'E', MAX_DESCRIPTION), (b'J', MAX_DESCRIPTION)] {
+        let header = outcome_header(&TOKEN, kind, limit + 1);
+        assert!(decode_outcome(&header, &TOKEN, LIMIT).is_err());
+    }
+}
+
+#[test]
+fn a_forged_result_could_be_larger_than_a_small_limit() {
+    let frame = frame(b'R', &[b'1'; 1025]);
+    assert!(decode_outcome(&frame, &TOKEN, 1025).is_ok_and(|verdict| verdict.is_some()));
+    assert!(decode_outcome(&frame, &TOKEN, 1024).is_err());
+}
+
+#[test]
+fn a_jobs_header_alone_made_room_for_what_it_announced() {
+    let mut head = [0xff; JOB_HEADER];
+    head[JOB_HEADER - 4..].fill(0);
+    let (mut largest, mut pending) = (0, &head[..]);
+    let read = JobFrame::read::<Malformed>(|buffer| {
+        largest = largest.max(buffer.len());
+        let (taken, left) = pending.split_at_checked(buffer.len()).ok_or(Malformed("nothing more arrives"))?;
+        buffer.copy_from_slice(taken);
+        pending = left;
+        Ok(())
+    });
+    assert!(read.is_err() && largest <= 64 * 1024, "{largest} bytes");
 }

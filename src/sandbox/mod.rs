@@ -1,38 +1,81 @@
-//! What a worker is locked into. [`policy`] says what is wanted, as plain data; each other file applies one mechanism.
+//! What a worker is locked into. `promise` says what an operator can rely on, [`policy`] what is wanted, as plain data;
+//! each other file applies one mechanism. [`probe`] breaks into each of them, [`posture`] says what came of it.
 //!
 //! The order in which they are applied stands in [`crate::zygote`]: namespaces and root once per zygote; scratch, a
-//! PID namespace and a guard per worker; then, in the worker itself, [`lock_in`].
+//! PID namespace and a guard per worker; then, in the worker itself, [`lock_in`]; the seal when the job is known; and
+//! after the job, in the guard, the sweep.
 
 mod capabilities;
 mod dumpable;
-mod error;
-mod filesystem;
+pub mod integrity;
 mod landlock;
-pub mod memory;
+mod mechanism;
 mod namespaces;
 pub mod policy;
+pub mod posture;
 pub mod privileges;
+pub mod probe;
+mod promise;
 mod rlimits;
+mod root;
+mod scratch;
+mod seal;
 pub mod seccomp;
+pub mod sweep;
+pub mod watchdog;
+
+use std::path::PathBuf;
 
 pub use capabilities::keep_for_guard;
 pub use dumpable::hide_from_tracers;
-pub use error::{Mechanism, SandboxError};
-pub use filesystem::{mount_scratch, open_proc, switch_root};
+pub use mechanism::{Mechanism, Mechanisms, SandboxError, join, split};
 pub use namespaces::{WORKER_NAMESPACES, enter_user_namespace, enter_zygote_namespaces};
 pub use policy::Policy;
-pub use rlimits::{limit_cpu, limit_stack};
+pub use promise::{Promise, choose, take_away};
+pub use rlimits::{Score, limit_cpu, limit_stack, offer_to_oom_killer};
+pub use root::{open_proc, switch_root};
+pub use scratch::{Scratch, empty_tmp};
+pub use seal::close as seal;
+pub use seccomp::{Filter, Surroundings};
+
+/// Where a worker finds its files.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The runtime: the root directory, or where it lies on the host.
+    pub runtime: PathBuf,
+    pub scratch: PathBuf,
+}
+
+/// What is to be tried on a mechanism that has just been applied.
+pub type Examination<'a> = &'a dyn Fn(Mechanism) -> Option<SandboxError>;
 
 /// Locks a worker in: from here on it can neither see nor do more than its policy says. No line of Python runs before.
+/// Gives all that failed: then the worker must not be used.
 ///
 /// The order matters: the user namespace gives the rights that the limits' own accounting needs; capabilities go
 /// before no_new_privs seals them off; the seccomp filter comes last, because it refuses what the steps before it do.
-pub fn lock_in(policy: &Policy, filter: &seccomp::Filter) -> Result<(), SandboxError> {
-    namespaces::enter_user_namespace(policy::WORKER_ID)?;
-    rlimits::stand_back()?;
-    rlimits::apply(policy)?;
-    capabilities::drop_all()?;
-    dumpable::hide_from_tracers()?;
-    landlock::restrict_files()?;
-    filter.install()
+pub fn lock_in(policy: &Policy, place: &Place, filter: &Filter, examine: Examination<'_>) -> Vec<SandboxError> {
+    let mut failed = Vec::new();
+    let mut step = |mechanism: Mechanism, apply: &mut dyn FnMut() -> Result<(), SandboxError>| {
+        if policy.has(mechanism) {
+            failed.extend(apply().err().or_else(|| examine(mechanism)));
+        }
+    };
+    let mut keeps_signals = false;
+    step(Mechanism::Namespaces, &mut || namespaces::enter_user_namespace(policy::WORKER_ID));
+    // These two were applied before the fork.
+    step(Mechanism::Root, &mut || Ok(()));
+    step(Mechanism::Scratch, &mut || Ok(()));
+    step(Mechanism::Rlimits, &mut || rlimits::stand_back().and_then(|()| rlimits::apply(policy)));
+    step(Mechanism::Capabilities, &mut capabilities::drop_all);
+    step(Mechanism::Dumpable, &mut || dumpable::expose_to(policy));
+    step(Mechanism::Landlock, &mut || {
+        keeps_signals = landlock::restrict(policy, place)?.signals;
+        Ok(())
+    });
+    let alone = policy.has(Mechanism::Namespaces);
+    step(Mechanism::Seccomp, &mut || {
+        if alone || keeps_signals { filter.install() } else { filter.install_for_this_process() }
+    });
+    failed
 }

@@ -9,6 +9,7 @@
 use std::fs;
 use std::io::{self, Write};
 
+use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::process::{getegid, geteuid};
 use rustix::thread::UnshareFlags;
 
@@ -30,6 +31,8 @@ pub fn enter_zygote_namespaces() -> Result<(), SandboxError> {
             | UnshareFlags::NEWUTS,
         0,
     )?;
+    let everything = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change("/", everything).map_err(failed("make mounts private"))?;
     rustix::system::sethostname(b"sandbox").map_err(failed("sethostname"))
 }
 
@@ -43,16 +46,13 @@ fn enter(namespaces: UnshareFlags, id: u32) -> Result<(), SandboxError> {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
     sys::unshare(namespaces).map_err(failed("unshare"))?;
     // The files of a process that is not dumpable belong to root, who is another user here if the process was forked.
-    dumpable::show_to_tracers()?;
-    // An unprivileged process must give up setgroups(2) before it may map a group (user_namespaces(7)). gVisor has no
-    // such rule, and no such file.
-    match write("/proc/self/setgroups", "deny") {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        result => result.map_err(failed("write /proc/self/setgroups"))?,
-    }
-    write("/proc/self/uid_map", &format!("{id} {uid} 1")).map_err(failed("write /proc/self/uid_map"))?;
-    write("/proc/self/gid_map", &format!("{id} {gid} 1")).map_err(failed("write /proc/self/gid_map"))?;
-    dumpable::hide_from_tracers()
+    dumpable::while_shown(Mechanism::Namespaces, || {
+        // An unprivileged process must give up setgroups(2) before it may map a group (user_namespaces(7)): where this
+        // fails, the last step does. gVisor has no such rule, and no such file.
+        let _ = write("/proc/self/setgroups", "deny");
+        write("/proc/self/uid_map", &format!("{id} {uid} 1")).map_err(failed("write /proc/self/uid_map"))?;
+        write("/proc/self/gid_map", &format!("{id} {gid} 1")).map_err(failed("write /proc/self/gid_map"))
+    })
 }
 
 /// Writes to a file that must exist already.

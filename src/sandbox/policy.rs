@@ -1,12 +1,15 @@
-//! What is wanted, as plain data: the limits of one worker.
+//! What is wanted, as plain data: which mechanisms lock a worker in, and its limits.
 
 use rustix::process::Resource;
 use serde::{Deserialize, Serialize};
 
-/// User and group id that a script sees as its own. The runtime's /etc/passwd calls it `sandbox`.
+use super::mechanism::{Mechanism, Mechanisms};
+
+/// User and group id that a script sees as its own in a user namespace. The runtime's /etc/passwd calls it `sandbox`.
 pub const WORKER_ID: u32 = 1000;
 
-/// Where the scratch directory is, for a script: its working directory, `HOME` and `TMPDIR`.
+/// Where the scratch directory is for a script that has a mount namespace: its working directory, `HOME` and `TMPDIR`.
+/// Elsewhere, the scratch directories lie in it.
 pub const SCRATCH: &str = "/tmp";
 
 /// Shared memory and semaphores of POSIX live here (shm_overview(7)). It is part of the scratch space.
@@ -22,9 +25,11 @@ pub const NICENESS: i32 = 5;
 /// Main threads get this much stack, and the C library gives threads of Python as much; bytes.
 pub const STACK_BYTES: u64 = 8 << 20;
 
-/// The limits of one job's whole process tree.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// How one worker is locked in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
+    /// What locks it in. Each is applied to each worker, or the worker is not used.
+    pub mechanisms: Mechanisms,
     /// Bytes of memory, of all processes together.
     pub memory_bytes: u64,
     /// Processes and threads, together.
@@ -35,23 +40,43 @@ pub struct Policy {
     pub scratch_bytes: u64,
     /// Files and directories in the scratch space.
     pub scratch_inodes: u64,
+    /// Bytes that one watch of epoll counts for.
+    pub watch_bytes: u64,
+    /// Whether /tmp belongs to scripts as a whole, as in a Lambda function.
+    pub owns_tmp: bool,
 }
 
 impl Policy {
+    pub fn has(&self, mechanism: Mechanism) -> bool {
+        self.mechanisms.contains(&mechanism)
+    }
+
+    /// Whether all of /tmp is swept: a sealed script can make directories and links anywhere in it.
+    pub fn sweeps_tmp(&self) -> bool {
+        self.owns_tmp && self.has(Mechanism::Seal) && self.has(Mechanism::Sweep)
+    }
+
     /// The resource limits that do not depend on the job (getrlimit(2)); soft and hard limit are the same.
-    pub fn rlimits(&self) -> [(Resource, u64); 9] {
-        [
+    pub fn rlimits(&self) -> Vec<(Resource, u64)> {
+        let mut limits = vec![
             (Resource::Nofile, self.max_open_files),
-            // Counted per user namespace since Linux 5.14, and each worker has its own.
-            (Resource::Nproc, self.max_processes),
             (Resource::Fsize, self.scratch_bytes),
-            (Resource::Core, 0),
+            // Not 0, which keeps the kernel from writing a core file but not from piping one to a program of the host; 1
+            // does both (core(5), do_coredump in fs/coredump.c).
+            (Resource::Core, 1),
             // Locked memory cannot be reclaimed, message queues live in kernel memory: no script needs either.
             (Resource::Memlock, 64 * 1024),
-            (Resource::Msgqueue, 0),
-            (Resource::Rtprio, 0),
-            (Resource::Nice, 0),
-            (Resource::Sigpending, 1024),
-        ]
+        ];
+        // Counted per user namespace since Linux 5.14, and each worker has its own. Without one, the count is that of
+        // the user on the whole host; then the watchdog counts.
+        if self.has(Mechanism::Namespaces) {
+            limits.push((Resource::Nproc, self.max_processes));
+        }
+        limits
+    }
+
+    /// Limits that are set where the kernel knows them: gVisor does not, nor does it have what they are about.
+    pub fn optional_rlimits() -> [(Resource, u64); 4] {
+        [(Resource::Msgqueue, 0), (Resource::Rtprio, 0), (Resource::Nice, 0), (Resource::Sigpending, 1024)]
     }
 }

@@ -6,12 +6,20 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::policy::{NICENESS, STACK_BYTES};
-use super::{Mechanism, Policy, SandboxError};
+use super::{Mechanism, Policy, SandboxError, dumpable};
 
 /// Sets every limit that does not depend on the job.
 pub fn apply(policy: &Policy) -> Result<(), SandboxError> {
     for (resource, limit) in policy.rlimits() {
         set(resource, limit, limit)?;
+    }
+    for (resource, limit) in Policy::optional_rlimits() {
+        let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
+        match setrlimit(resource, limit) {
+            // Lowering a limit that exists is never refused.
+            Ok(()) | Err(rustix::io::Errno::PERM) => {}
+            Err(errno) => return Err(SandboxError::at(Mechanism::Rlimits, &format!("setrlimit {resource:?}"))(errno)),
+        }
     }
     // Private writable memory may grow by the limit from where a fresh worker stands. RLIMIT_AS would count numpy's
     // large reservations too and break its import; RLIMIT_DATA counts what can be written to (Linux 4.7).
@@ -24,14 +32,35 @@ pub fn limit_stack() -> Result<(), SandboxError> {
     set(Resource::Stack, STACK_BYTES, STACK_BYTES)
 }
 
-/// Puts the process behind the service and its guard: for processor time, and first in line for the kernel's
-/// out-of-memory killer (proc_pid_oom_score_adj(5)).
-pub fn stand_back() -> Result<(), SandboxError> {
-    rustix::process::setpriority_process(None, NICENESS)
-        .map_err(SandboxError::at(Mechanism::Rlimits, "setpriority"))?;
+/// Puts a process, and all that comes of it, in line for the kernel's out-of-memory killer before the service; a worker
+/// stands before its guard and its zygote (proc_pid_oom_score_adj(5)).
+pub fn offer_to_oom_killer(score: Score) -> Result<(), SandboxError> {
+    let text: &[u8] = match score {
+        Score::Zygote => b"500",
+        Score::Worker => b"1000",
+    };
     let file = std::fs::OpenOptions::new().write(true).open("/proc/self/oom_score_adj");
-    file.and_then(|mut file| file.write_all(b"1000"))
+    file.and_then(|mut file| file.write_all(text))
         .map_err(SandboxError::at(Mechanism::Rlimits, "write /proc/self/oom_score_adj"))
+}
+
+/// Who is offered to the out-of-memory killer.
+#[derive(Debug, Clone, Copy)]
+pub enum Score {
+    Zygote,
+    Worker,
+}
+
+/// Puts a worker behind the service and its guard: for processor time, and for memory.
+pub fn stand_back() -> Result<(), SandboxError> {
+    let failed = |step| SandboxError::at(Mechanism::Rlimits, step);
+    let niceness = rustix::process::getpriority_process(None).map_err(failed("getpriority"))?;
+    rustix::process::setpriority_process(None, niceness + NICENESS).map_err(failed("setpriority"))?;
+    // A process that cannot open its own file has the zygote's score, which is above the service's.
+    if dumpable::is_hidden_for_good() {
+        return Ok(());
+    }
+    dumpable::while_shown(Mechanism::Rlimits, || offer_to_oom_killer(Score::Worker))
 }
 
 /// Bounds the CPU time of the process by the job's wall-clock time. The kernel counts from the start of the process

@@ -13,6 +13,15 @@ pub unsafe fn inherited(number: RawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(number) }
 }
 
+/// Keeps a descriptor that this process was started with from the programs that it starts.
+pub fn close_on_exec(number: RawFd) -> std::io::Result<()> {
+    // SAFETY: the flag says nothing about the descriptor's owner, and a number that is not open is an error.
+    match unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } {
+        -1 => Err(std::io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
 /// No descriptor is larger than a C int; gVisor takes larger bounds for negative ones.
 const BEYOND: u32 = i32::MAX.cast_unsigned();
 

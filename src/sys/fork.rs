@@ -2,7 +2,6 @@
 //! a thread that does not exist in the child.
 
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::process::Pid;
@@ -14,39 +13,16 @@ pub enum Side<T> {
     Child,
 }
 
-/// A child made by [`clone_into`].
-pub struct Clone {
-    pub pidfd: OwnedFd,
-}
-
-/// Forks into new namespaces (clone3(2), Linux 5.3; pidfd_open(2)).
+/// Forks into new namespaces (clone(2)).
 ///
 /// # Safety
 /// The process must have one thread only. The child must not call pthread functions of the C library: its thread id is
 /// still that of the parent there. It may use [`fork`], which sets it right for the child.
-pub unsafe fn clone_into(namespaces: UnshareFlags) -> io::Result<Side<Clone>> {
-    let mut pidfd: libc::c_int = -1;
-    let arguments = libc::clone_args {
-        flags: u64::from(namespaces.bits()) | u64::from(libc::CLONE_PIDFD.cast_unsigned()),
-        pidfd: &raw mut pidfd as u64,
-        child_tid: 0,
-        parent_tid: 0,
-        exit_signal: libc::SIGCHLD as u64,
-        stack: 0,
-        stack_size: 0,
-        tls: 0,
-        set_tid: 0,
-        set_tid_size: 0,
-        cgroup: 0,
-    };
-    // SAFETY: without CLONE_VM the child gets its own copy of the memory, as with fork; the structure and the pidfd
-    // that it points to live until the call returns.
-    match unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of_val(&arguments)) } {
-        -1 => Err(io::Error::last_os_error()),
-        0 => Ok(Side::Child),
-        // SAFETY: the kernel has just stored a new descriptor there, which nothing else owns.
-        _ => Ok(Side::Parent(Clone { pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })),
-    }
+pub unsafe fn clone_into(namespaces: UnshareFlags) -> io::Result<Side<Pid>> {
+    let flags = u64::from(namespaces.bits()) | libc::SIGCHLD as u64;
+    // SAFETY: without CLONE_VM and a stack the child gets its own copy of the memory and goes on from here, as with fork.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    side(pid)
 }
 
 /// fork(2) through the C library, so that its own state is right in the child.
@@ -55,10 +31,14 @@ pub unsafe fn clone_into(namespaces: UnshareFlags) -> io::Result<Side<Clone>> {
 /// The process must have one thread only.
 pub unsafe fn fork() -> io::Result<Side<Pid>> {
     // SAFETY: the caller promises that there is no other thread.
-    match unsafe { libc::fork() } {
-        -1 => Err(io::Error::last_os_error()),
-        0 => Ok(Side::Child),
-        pid => Pid::from_raw(pid).map(Side::Parent).ok_or_else(|| io::Error::other("fork returned a negative pid")),
+    side(unsafe { libc::fork() }.into())
+}
+
+fn side(pid: libc::c_long) -> io::Result<Side<Pid>> {
+    match libc::pid_t::try_from(pid).map(Pid::from_raw) {
+        Ok(None) => Ok(Side::Child),
+        Ok(Some(child)) if pid > 0 => Ok(Side::Parent(child)),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

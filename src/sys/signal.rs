@@ -1,15 +1,20 @@
-//! Signal dispositions.
+//! Signals.
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
 
 /// Lets the kernel reap children by itself: the zygote needs no exit status, the guards report those that matter.
 pub fn ignore_child_exits() {
     set_disposition(libc::SIGCHLD, libc::SIG_IGN);
 }
 
-/// Takes away the handlers with which Rust's runtime recognises a stack overflow of its own: a script that is sent one of
-/// these signals must die of it.
-pub fn reset_fault_signals() {
-    set_disposition(libc::SIGSEGV, libc::SIG_DFL);
-    set_disposition(libc::SIGBUS, libc::SIG_DFL);
+/// Gives signals that a script may be sent the meaning that they have for a program that somebody starts: takes away the
+/// handlers with which Rust's runtime recognises a stack overflow of its own, and what the service itself was started with
+/// (nohup(1) ignores some).
+pub fn reset_program_signals() {
+    for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+        set_disposition(signal, libc::SIG_DFL);
+    }
 }
 
 /// Takes [`ignore_child_exits`] back, for a process that waits for its children.
@@ -17,7 +22,48 @@ pub fn wait_for_child_exits() {
     set_disposition(libc::SIGCHLD, libc::SIG_DFL);
 }
 
-/// Gives every signal its default disposition and unblocks all. A guard is the init process of its PID namespace: a
+/// Turns the ends of children into something to wait for: a descriptor that is readable when there is one
+/// (signalfd(2)). Unlike a pidfd, gVisor has it.
+pub fn child_exits() -> io::Result<OwnedFd> {
+    let children = only_sigchld();
+    // SAFETY: the set is initialised and outlives the calls, and the kernel makes a new descriptor, which nothing owns.
+    unsafe {
+        if libc::sigprocmask(libc::SIG_BLOCK, &raw const children, std::ptr::null_mut()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        match libc::signalfd(-1, &raw const children, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) {
+            -1 => Err(io::Error::last_os_error()),
+            descriptor => Ok(OwnedFd::from_raw_fd(descriptor)),
+        }
+    }
+}
+
+/// Takes [`child_exits`] back in a fork.
+pub fn unblock_child_exits() {
+    let children = only_sigchld();
+    // SAFETY: the set is initialised and outlives the call.
+    unsafe { libc::sigprocmask(libc::SIG_UNBLOCK, &raw const children, std::ptr::null_mut()) };
+}
+
+fn only_sigchld() -> libc::sigset_t {
+    // SAFETY: sigset_t is plain data that sigemptyset fills.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGCHLD);
+        set
+    }
+}
+
+/// Kills every process that this one may signal, but itself. For the init process of a PID namespace, which can signal
+/// only those in it.
+pub fn kill_all_others() {
+    assert_eq!(std::process::id(), 1, "only an init process may do this");
+    // SAFETY: kill has no precondition.
+    unsafe { libc::kill(-1, libc::SIGKILL) };
+}
+
+/// Gives every signal its default disposition and unblocks all but those of [`child_exits`]. A guard is the init process of its PID namespace: a
 /// signal that a script sends to it is dropped by the kernel as long as it has no handler (pid_namespaces(7)).
 pub fn reset_signals() {
     for signal in 1..=libc::SIGRTMAX() {
@@ -27,6 +73,7 @@ pub fn reset_signals() {
     unsafe {
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
+        libc::sigaddset(&raw mut none, libc::SIGCHLD);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
     }
 }

@@ -1,4 +1,4 @@
-//! What a worker holds open: three standard streams and its channel, nothing else.
+//! What a worker holds open: three standard streams, its channel and what the caller names, nothing else.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 
@@ -13,16 +13,24 @@ pub struct Standard {
     pub stderr: OwnedFd,
 }
 
-/// Puts the streams in place and closes everything but them and `keep`.
+impl Standard {
+    /// Puts the streams in place.
+    pub fn put_in_place(self) -> Result<(), SandboxError> {
+        dup2_stdin(&self.stdin).map_err(failed("dup2 stdin"))?;
+        dup2_stdout(&self.stdout).map_err(failed("dup2 stdout"))?;
+        dup2_stderr(&self.stderr).map_err(failed("dup2 stderr"))
+    }
+}
+
+/// Closes everything but the standard streams and `keep`.
 ///
 /// # Safety
 /// As for [`crate::sys::close_all_but`]: only in a child that has just been forked.
-pub unsafe fn arrange(streams: Standard, keep: &[BorrowedFd<'_>]) -> Result<(), SandboxError> {
-    let failed = |step| SandboxError::at(Mechanism::Descriptors, step);
-    dup2_stdin(&streams.stdin).map_err(failed("dup2 stdin"))?;
-    dup2_stdout(&streams.stdout).map_err(failed("dup2 stdout"))?;
-    dup2_stderr(&streams.stderr).map_err(failed("dup2 stderr"))?;
-    drop(streams);
+pub unsafe fn close_others(keep: &[BorrowedFd<'_>]) -> Result<(), SandboxError> {
     // SAFETY: the caller forgets what it does not keep.
-    unsafe { crate::sys::close_all_but(keep) }.map_err(SandboxError::at(Mechanism::Descriptors, "close_range"))
+    unsafe { crate::sys::close_all_but(keep) }.map_err(failed("close_range"))
+}
+
+fn failed<E: std::fmt::Display>(step: &'static str) -> impl FnOnce(E) -> SandboxError {
+    SandboxError::at(Mechanism::Descriptors, step)
 }

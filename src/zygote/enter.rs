@@ -1,57 +1,98 @@
 //! From the host into the runtime: the first stage of a zygote, still under the host's C library.
 
 use std::convert::Infallible;
+use std::ffi::CString;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use rustix::process::{Signal, fchdir, set_parent_process_death_signal, setsid};
 
-use super::{PROGRAM, RUNTIME, SERVE, SOCKET, environment};
+use super::{LOADER, PROGRAM, RUNTIME, SERVE, SOCKET, environment};
 use crate::channel;
 use crate::protocol::ZygoteReply;
-use crate::sandbox::{Mechanism, SandboxError, enter_zygote_namespaces, limit_stack, switch_root};
+use crate::sandbox::privileges::LIBRARIES;
+use crate::sandbox::{
+    Mechanism, Mechanisms, SandboxError, Score, enter_zygote_namespaces, join, limit_stack, offer_to_oom_killer,
+    switch_root,
+};
 use crate::sys::{self, Exit, Side};
 
-/// Enters the namespaces, makes the runtime the root, and executes this program again under the runtime's own loader
-/// and C library, which Python's libraries need. Waits for that process and ends as it did.
-pub fn enter() -> ExitCode {
+/// Enters the namespaces, makes the runtime the root, as far as that is wanted, and executes this program again under the
+/// runtime's own loader and C library, which Python's libraries need.
+pub fn enter(mechanisms: &Mechanisms) -> ExitCode {
     // SAFETY: the service starts this process with the socket there, and nothing else has taken it.
     let socket = unsafe { sys::inherited(SOCKET) };
-    let Err(error) = launch();
+    let Err(error) = launch(mechanisms);
     // If the service is gone, there is nobody to tell.
-    let _ = channel::send_json(&socket, &ZygoteReply::Failed { reason: error.to_string() }, &[]);
+    let _ = channel::send_json(&socket, &ZygoteReply::Refused(vec![error]), &[]);
     ExitCode::FAILURE
 }
 
-fn launch() -> io::Result<Infallible> {
+fn launch(mechanisms: &Mechanisms) -> Result<Infallible, SandboxError> {
+    let has = |mechanism| mechanisms.contains(&mechanism);
     // SAFETY: as for the socket.
-    let (runtime, program) = unsafe { (sys::inherited(RUNTIME), sys::inherited(PROGRAM)) };
+    let runtime = unsafe { sys::inherited(RUNTIME) };
     // A signal from the terminal is for the service, which ends its zygotes itself.
-    let failed = |step| SandboxError::at(Mechanism::Process, step);
-    setsid().map_err(failed("setsid"))?;
-    fchdir(&runtime).map_err(failed("enter the runtime"))?;
+    setsid().map_err(SandboxError::fault("setsid"))?;
+    fchdir(&runtime).map_err(SandboxError::fault("enter the runtime"))?;
     drop(runtime);
-    enter_zygote_namespaces()?;
-    // The PID namespace begins with the first child.
+    if has(Mechanism::Rlimits) {
+        offer_to_oom_killer(Score::Zygote)?;
+        limit_stack()?;
+    }
+    if has(Mechanism::Namespaces) {
+        enter_zygote_namespaces()?;
+        begin_pid_namespace()?;
+    }
+    if has(Mechanism::Root) {
+        switch_root()?;
+    }
+    execute(mechanisms)
+}
+
+/// The PID namespace begins with the first child, which goes on. This process waits for its end, and ends as it did.
+fn begin_pid_namespace() -> Result<(), SandboxError> {
     // SAFETY: this process has not started a thread.
-    match unsafe { sys::fork() }.map_err(SandboxError::at(Mechanism::Process, "fork"))? {
+    match unsafe { sys::fork() }.map_err(SandboxError::at(Mechanism::Namespaces, "fork"))? {
         Side::Parent(_) => {
             // Only the zygote may hold the socket: the service takes its end for the zygote's end.
-            // SAFETY: no descriptor is used from here on; the caller's is not either, because this never fails.
-            unsafe { sys::close_all_but(&[]) }?;
-            let ended = sys::wait(true)?.map_or(Exit::Status(0), |(_, exit, _)| exit);
+            // SAFETY: no descriptor is used from here on.
+            let _ = unsafe { sys::close_all_but(&[]) };
+            let ended = sys::wait(true).ok().flatten().map_or(Exit::Status(0), |(_, exit, _)| exit);
             sys::exit_now(i32::from(ended != Exit::Status(0)))
         }
-        Side::Child => {
-            set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed("prctl PR_SET_PDEATHSIG"))?;
-            switch_root()?;
-            limit_stack()?;
-            let error = sys::execute(program.as_fd(), &[c"py-executor", SERVE], &environment());
-            Err(io::Error::new(
-                error.kind(),
-                format!("cannot execute the service's program inside the runtime: {error}"),
-            ))
-        }
+        Side::Child => set_parent_process_death_signal(Some(Signal::KILL))
+            .map_err(SandboxError::at(Mechanism::Namespaces, "prctl PR_SET_PDEATHSIG")),
     }
+}
+
+fn execute(mechanisms: &Mechanisms) -> Result<Infallible, SandboxError> {
+    // SAFETY: the service starts this process with them, and nothing else has taken them.
+    let (program, loader) = unsafe { (sys::inherited(PROGRAM), sys::inherited(LOADER)) };
+    let list = CString::new(join(mechanisms)).expect("names have no NUL");
+    let error = if mechanisms.contains(&Mechanism::Root) {
+        let environment = environment(mechanisms, None);
+        sys::execute(program.as_fd(), &[c"py-executor", SERVE, &list], &environment)
+    } else {
+        let runtime = std::env::current_dir().map_err(SandboxError::fault("find the runtime's path"))?;
+        execute_in_place(&loader, &runtime, &list, mechanisms)
+    };
+    Err(SandboxError::fault("execute the service's program inside the runtime")(error))
+}
+
+/// The host's root stays, so the program's own interpreter would be the host's: the runtime's is called by hand. It opens
+/// the program by the number of its descriptor, which stays open across the execution.
+fn execute_in_place(loader: &OwnedFd, runtime: &Path, list: &CString, mechanisms: &Mechanisms) -> io::Error {
+    let text = |bytes: &[u8]| CString::new(bytes).map_err(io::Error::other);
+    let libraries = match text(runtime.join(LIBRARIES).as_os_str().as_bytes()) {
+        Ok(libraries) => libraries,
+        Err(error) => return error,
+    };
+    let program = CString::new(format!("/proc/self/fd/{PROGRAM}")).expect("a number has no NUL");
+    let arguments =
+        [c"py-executor", c"--inhibit-cache", c"--library-path", &libraries, program.as_c_str(), SERVE, list.as_c_str()];
+    sys::execute(loader.as_fd(), &arguments, &environment(mechanisms, Some(runtime)))
 }

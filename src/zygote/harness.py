@@ -14,6 +14,7 @@ __builtins__ = dict(vars(builtins))
 
 import _io
 import _json
+import contextlib
 import gc
 import json
 import linecache
@@ -32,6 +33,83 @@ MAX_MESSAGE = 32 * 1024
 MAX_NAME = 1024
 
 FILE = "script.py"
+
+# How many event loops a sealed script can make.
+EVENT_LOOPS = 4
+
+# Modules that others import when they are first used, which is too late in a sealed worker.
+LATE = [
+    "_strptime",
+    "_suggestions",
+    "bisect",
+    "calendar",
+    "contextvars",
+    "csv",
+    "ctypes",
+    "decimal",
+    "difflib",
+    "encodings.ascii",
+    "encodings.base64_codec",
+    "encodings.charmap",
+    "encodings.cp1252",
+    "encodings.cp437",
+    "encodings.cp850",
+    "encodings.hex_codec",
+    "encodings.idna",
+    "encodings.iso8859_1",
+    "encodings.iso8859_15",
+    "encodings.latin_1",
+    "encodings.punycode",
+    "encodings.raw_unicode_escape",
+    "encodings.rot_13",
+    "encodings.unicode_escape",
+    "encodings.utf_16",
+    "encodings.utf_16_be",
+    "encodings.utf_16_le",
+    "encodings.utf_32",
+    "encodings.utf_32_be",
+    "encodings.utf_32_le",
+    "encodings.utf_7",
+    "encodings.utf_8_sig",
+    "fractions",
+    "hashlib",
+    "heapq",
+    "html.entities",
+    "io",
+    "ipaddress",
+    "locale",
+    "numpy.char",
+    "numpy.ctypeslib",
+    "numpy.fft",
+    "numpy.ma.mrecords",
+    "numpy.polynomial",
+    "numpy.rec",
+    "numpy.strings",
+    "pandas.core.interchange.dataframe",
+    "pandas.core.methods.select",
+    "pandas.core.methods.to_dict",
+    "pandas.core.reshape.reshape",
+    "pandas.io.formats.csvs",
+    "pandas.io.formats.excel",
+    "pandas.io.formats.html",
+    "pandas.io.formats.string",
+    "pandas.io.formats.xml",
+    "pickle",
+    "pprint",
+    "secrets",
+    "shlex",
+    "statistics",
+    "string",
+    "tempfile",
+    "textwrap",
+    "tracemalloc",
+    "unicodedata",
+    "uuid",
+    "zoneinfo",
+]
+
+# What a sealed script cannot make, by what its absence looks like.
+FILES, DESCRIPTORS, THREADS, PROCESSES = "files", "files and sockets", "threads", "processes"
 
 # A type's fix, for a result that JSON cannot hold.
 HINTS = {
@@ -84,31 +162,119 @@ def _stream(descriptor, errors):
     return stream
 
 
-def warm_up(preload):
+def warm_up(preload, runtime, sealed):
     """Imports modules ahead. Answers Python's version, or what went wrong."""
-    for name in filter(None, preload.decode().split(",")):
+    names = [*filter(None, preload.decode().split(","))]
+    for name in names:
         try:
             __import__(name)
         except BaseException as error:
             return f"error: {name}: {type(error).__name__}: {error}".encode()
+    if sealed:
+        _import_late_ones(names)
     if threading.active_count() != 1 or len(os.listdir("/proc/self/task")) != 1:
         return b"error: a preloaded module has started a thread, which no fork would have"
     sys.stdout = sys.__stdout__ = _stream(1, "surrogateescape")
     sys.stderr = sys.__stderr__ = _stream(2, "backslashreplace")
     sys.argv[:] = [FILE]
     sys.path.insert(0, "/tmp")
+    sys.executable = os.path.join(os.fsdecode(runtime), "usr/bin/python3.13")
     # Objects of before the fork are not visited by the collector, so their pages stay shared.
     gc.collect()
     gc.freeze()
     return sys.version.split()[0].encode()
 
 
-def prepare():
-    """Gives this worker random state of its own. The hash seed is the zygote's."""
+def _import_late_ones(preloaded):
+    import zoneinfo
+
+    # A zone is kept by whoever holds it, and found there by its name.
+    _zones.extend(zoneinfo.ZoneInfo(key) for key in sorted(zoneinfo.available_timezones()))
+    for name in LATE:
+        if name.partition(".")[0] in preloaded or name.partition(".")[0] in sys.stdlib_module_names:
+            _try_import(name)
+
+
+def _try_import(name):
+    try:
+        __import__(name)
+    except BaseException:
+        pass  # if a script needs it, it will see why
+
+
+def prepare(scratch):
+    """Gives this worker random state and a scratch directory of its own. The hash seed is the zygote's."""
+    scratch = os.fsdecode(scratch)
+    if scratch != sys.path[0]:
+        sys.path[0] = os.environ["HOME"] = os.environ["TMPDIR"] = scratch
+        _change_by_descriptor()
     mtrand = sys.modules.get("numpy.random.mtrand")
     if mtrand is not None:
         mtrand.seed()
     return b""
+
+
+def _change_by_descriptor():
+    """Where files cannot be changed by their name, because the script's user may own others than the script's: shutil and
+    others shall do it by a descriptor."""
+
+    def chmod(path, mode, *, dir_fd=None, follow_symlinks=True):
+        with _opened(path, dir_fd, follow_symlinks) as descriptor:
+            os.fchmod(descriptor, mode)
+
+    def utime(path, times=None, *, ns=None, dir_fd=None, follow_symlinks=True):
+        chosen = {} if ns is None else {"ns": ns}
+        with _opened(path, dir_fd, follow_symlinks) as descriptor:
+            _utime(descriptor, times, **chosen) if times is not None else _utime(descriptor, **chosen)
+
+    for call in (chmod, utime):
+        for names in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
+            names.add(call)
+    os.chmod, os.utime = chmod, utime
+
+
+@contextlib.contextmanager
+def _opened(path, dir_fd, follow_symlinks):
+    if isinstance(path, int):
+        yield path
+        return
+    link = 0 if follow_symlinks else os.O_NOFOLLOW
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | link, dir_fd=dir_fd)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def get_ready(imports, script):
+    """Before a worker is sealed: imports what the script names and makes an event loop, since neither can be done later.
+
+    Nothing is imported from the scratch directory, so no code of the script's runs.
+    """
+    global _sealed
+    _sealed = True
+    # No descriptor can be made, and no filter refuses a name.
+    os.chmod, os.utime = _chmod, _utime
+    scratch = sys.path.pop(0)
+    for name in imports.decode().split():
+        _try_import(name)
+    if b"async" in script:
+        _make_event_loops()
+    sys.path.insert(0, scratch)
+    return b""
+
+
+def _make_event_loops():
+    import asyncio
+
+    class Policy(asyncio.DefaultEventLoopPolicy):
+        """Hands out loops that were made before: a new one takes descriptors."""
+
+        def new_event_loop(self):
+            return loops.pop() if loops else super().new_event_loop()
+
+    loops = [asyncio.new_event_loop() for _ in range(EVENT_LOOPS)]
+    asyncio.set_event_loop_policy(Policy())
 
 
 def run(script, inputs, max_result_bytes, *files):
@@ -218,7 +384,7 @@ def _raised(error):
         name = f"{kind.__module__}.{kind.__qualname__}"
     try:
         # Joined to an exact string: a subclass could lie about its length.
-        message = "".join((_str(error), _suggestion(error)))
+        message = "".join((_str(error), _suggestion(error), _refusal(error)))
     except BaseException:
         message = "<exception str() failed>"
     if name == "MemoryError" and not message:
@@ -234,6 +400,32 @@ def _suggestion(error):
     text, plain = next(printed.format_exception_only()).rstrip("\n"), _str(error)
     _, found, suggestion = text.rpartition(plain)
     return suggestion if plain and found and suggestion.startswith(". Did you") else ""
+
+
+def _refusal(error):
+    """Says why, if an exception comes of the seal, in whatever other one a library has packed it."""
+    if not _sealed:
+        return ""
+    for _ in range(10):
+        what = _refused_to(error)
+        if what:
+            return f" ({what} are not available under this host's sandbox)"
+        error = error.__cause__ or error.__context__
+        if error is None:
+            return ""
+    return ""
+
+
+def _refused_to(error):
+    kind = type(error)
+    if issubclass(kind, BlockingIOError):
+        return PROCESSES
+    if issubclass(kind, RuntimeError) and "start new thread" in _str(error):
+        return THREADS
+    harmless = (TimeoutError, ConnectionError, ChildProcessError, ProcessLookupError)
+    if issubclass(kind, OSError) and not issubclass(kind, harmless):
+        return DESCRIPTORS if error.filename is None else FILES
+    return FILES if kind.__module__ == "sqlite3" else ""
 
 
 def _description(name, message):
@@ -255,6 +447,9 @@ def _flush():
             pass
 
 
+_chmod, _utime = os.chmod, os.utime
+_sealed = False
+_zones = []
 _str = str
 _loads = json.JSONDecoder().decode
 # The C encoder itself, with C types only: nothing that a script can patch lies between a value and its text.

@@ -2,6 +2,8 @@
 //! and runs with whichever one the runtime brings.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::ptr;
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW, Symbol};
@@ -102,10 +104,16 @@ impl Python {
         }
     }
 
-    /// Imports modules ahead and gets ready for forks. Gives Python's version.
-    pub fn load_harness(&self, preload: &[String]) -> Result<String, PythonError> {
-        let said =
-            self.call(c"warm_up", &[Argument::Bytes(preload.join(",").as_bytes())]).ok_or(PythonError::Failed)?;
+    /// Imports modules ahead and gets ready for forks. `sealed`: scripts will run without a way to open a file, so also
+    /// what the standard library imports late. Gives Python's version.
+    pub fn load_harness(&self, preload: &[String], runtime: &Path, sealed: bool) -> Result<String, PythonError> {
+        let preload = preload.join(",");
+        let arguments = [
+            Argument::Bytes(preload.as_bytes()),
+            Argument::Bytes(runtime.as_os_str().as_bytes()),
+            Argument::Number(sealed.into()),
+        ];
+        let said = self.call(c"warm_up", &arguments).ok_or(PythonError::Failed)?;
         let text = String::from_utf8_lossy(&said).into_owned();
         match text.strip_prefix("error: ") {
             Some(reason) => Err(PythonError::Preload(reason.to_owned())),
@@ -113,9 +121,16 @@ impl Python {
         }
     }
 
-    /// Gives a fresh worker random state of its own.
-    pub fn prepare(&self) -> Result<(), PythonError> {
-        self.call(c"prepare", &[]).map(drop).ok_or(PythonError::Failed)
+    /// Gives a fresh worker random state and a scratch directory of its own.
+    pub fn prepare(&self, scratch: &Path) -> Result<(), PythonError> {
+        let scratch = scratch.as_os_str().as_bytes();
+        self.call(c"prepare", &[Argument::Bytes(scratch)]).map(drop).ok_or(PythonError::Failed)
+    }
+
+    /// Makes what a job will not be able to make any more when its worker is sealed. No line of the script is run.
+    pub fn get_ready(&self, job: &JobFrame<Vec<u8>>) -> Result<(), PythonError> {
+        let arguments = [Argument::Bytes(&job.imports), Argument::Bytes(&job.script)];
+        self.call(c"get_ready", &arguments).map(drop).ok_or(PythonError::Failed)
     }
 
     /// Runs a job. The answer's first byte is its kind (see [`crate::protocol::decode_outcome`]).

@@ -7,10 +7,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{SealFlags, fcntl_add_seals};
 use rustix::process::{getpid, setsid};
 
-use super::Zygote;
-use super::descriptors::{Standard, arrange};
+use super::Blueprint;
+use super::descriptors::{Standard, close_others};
+use super::probe::leave_something;
+use super::python::Python;
 use crate::protocol::{JobFrame, Malformed, outcome_header};
-use crate::sandbox::{self, Mechanism, SandboxError};
+use crate::sandbox::{self, Mechanism, Place, SandboxError, probe};
 use crate::sys;
 
 /// What a worker tells its guard when it is locked in.
@@ -19,42 +21,99 @@ pub const READY: &[u8] = b"ok";
 /// The status of a worker that could not run its job for a reason that is not the script's.
 const FAULT: i32 = 70;
 
-/// Runs in a fresh fork of the guard.
-pub fn run(zygote: &Zygote, streams: Standard, channel: OwnedFd, signal_ready: OwnedFd) -> ! {
-    let prepared = prepare(zygote, streams, &channel, &signal_ready);
-    let mut signal_ready = File::from(signal_ready);
-    let said = match &prepared {
-        Ok(()) => READY.to_vec(),
-        Err(error) => serde_json::to_vec(error).unwrap_or_default(),
-    };
-    let told = signal_ready.write_all(&said);
-    drop(signal_ready);
-    if prepared.is_err() || told.is_err() {
+/// Runs in a fresh fork of the guard. Without Python, it probes.
+pub fn run(
+    blueprint: &Blueprint,
+    python: Option<&Python>,
+    place: &Place,
+    streams: Standard,
+    channel: OwnedFd,
+    signal_ready: OwnedFd,
+) -> ! {
+    let mut failed = lock_in(blueprint, python.is_none(), place, streams, &channel, &signal_ready);
+    if let Some(python) = python.filter(|_| failed.is_empty()) {
+        python.after_fork_child();
+        failed.extend(python.prepare(&place.scratch).err().map(|error| SandboxError::fault("prepare Python")(error)));
+    }
+    // Before the guard hears of the worker, so that it finds both.
+    if python.is_none() && failed.is_empty() && leave_something(&blueprint.policy, place) {
+        // The guard waits for the end of what is said there.
+        drop(signal_ready);
+        wait_for_the_end();
+    }
+    let said = if failed.is_empty() { READY.to_vec() } else { serde_json::to_vec(&failed).unwrap_or_default() };
+    let told = File::from(signal_ready).write_all(&said);
+    if !failed.is_empty() || told.is_err() {
         sys::exit_now(FAULT);
     }
-    match run_job(zygote, File::from(channel)) {
-        Ok(()) => sys::exit_now(0),
-        Err(_) => sys::exit_now(FAULT),
-    }
+    let Some(python) = python else { wait_for_the_end() };
+    let ended = run_job(blueprint, python, File::from(channel));
+    sys::exit_now(if ended.is_ok() { 0 } else { FAULT })
 }
 
 /// Python does not run before the sandbox is closed.
-fn prepare(zygote: &Zygote, streams: Standard, channel: &OwnedFd, signal_ready: &OwnedFd) -> Result<(), SandboxError> {
-    // A session of its own: a signal to the process group 0 reaches nobody else.
-    setsid().map_err(SandboxError::at(Mechanism::Process, "setsid"))?;
-    // SAFETY: everything else belonged to the zygote and the guard.
-    unsafe { arrange(streams, &[channel.as_fd(), signal_ready.as_fd()]) }?;
-    sandbox::lock_in(&zygote.hello.policy, &zygote.filter)?;
-    zygote.python.after_fork_child();
-    zygote.python.prepare().map_err(SandboxError::at(Mechanism::Process, "prepare Python"))
+fn lock_in(
+    blueprint: &Blueprint,
+    is_probe: bool,
+    place: &Place,
+    streams: Standard,
+    channel: &OwnedFd,
+    signal_ready: &OwnedFd,
+) -> Vec<SandboxError> {
+    let policy = &blueprint.policy;
+    let kept = [channel.as_fd(), signal_ready.as_fd()];
+    let prepared = || {
+        sys::unblock_child_exits();
+        // A session of its own: a signal to the process group 0 reaches nobody else.
+        setsid().map_err(SandboxError::fault("setsid"))?;
+        streams.put_in_place()?;
+        if policy.has(Mechanism::Descriptors) {
+            // SAFETY: everything else belonged to the zygote and the guard.
+            unsafe { close_others(&kept) }?;
+        }
+        Ok(())
+    };
+    if let Err(error) = prepared() {
+        return vec![error];
+    }
+    if !is_probe {
+        return sandbox::lock_in(policy, place, &blueprint.filter, &|_| None);
+    }
+    let mut failed: Vec<SandboxError> = Vec::new();
+    if policy.has(Mechanism::Descriptors) {
+        failed.extend(probe::inherited(&kept));
+    }
+    let examine = |mechanism| probe::breach(mechanism, policy, place);
+    failed.extend(sandbox::lock_in(policy, place, &blueprint.filter, &examine));
+    if policy.has(Mechanism::Seal) {
+        failed.extend(sandbox::seal().err().or_else(|| examine(Mechanism::Seal)));
+        if policy.has(Mechanism::Sweep) {
+            failed.extend(probe::outlasts_sweep(policy));
+        }
+    }
+    failed
 }
 
-fn run_job(zygote: &Zygote, mut channel: File) -> io::Result<()> {
+/// Until the guard ends it.
+fn wait_for_the_end() -> ! {
+    loop {
+        std::thread::sleep(std::time::Duration::from_mins(1));
+    }
+}
+
+fn run_job(blueprint: &Blueprint, python: &Python, mut channel: File) -> io::Result<()> {
     let job: JobFrame<Vec<u8>> = JobFrame::read(|buffer| channel.read_exact(buffer))?;
-    sandbox::limit_cpu(job.timeout)?;
+    if blueprint.policy.has(Mechanism::Rlimits) {
+        sandbox::limit_cpu(job.timeout)?;
+    }
     fill_stdin(&job.stdin)?;
+    if blueprint.policy.has(Mechanism::Seal) {
+        // Only what the runtime brings is executed here, which no script can change.
+        python.get_ready(&job).map_err(io::Error::other)?;
+        sandbox::seal()?;
+    }
     let process = getpid();
-    let outcome = zygote.python.run(&job);
+    let outcome = python.run(&job);
     if getpid() != process {
         // A child that the script has forked came back from `main` too. Only the script's own process answers.
         sys::exit_now(0);

@@ -1,4 +1,4 @@
-//! Hostile programs, one file each beside this one, and what comes of them. Where a program has an
+//! Hostile programs, one file each in `tests/attack/programs`, and what comes of them. Where a program has an
 //! allowed twin, the twin has to work.
 
 mod bounds;
@@ -18,7 +18,7 @@ use crate::support::{Reply, Server};
 /// The source of a hostile program.
 macro_rules! program {
     ($name:literal) => {
-        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/http/attacks/", $name, ".py"))
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/attack/programs/", $name, ".py"))
     };
 }
 use program;

@@ -6,5 +6,6 @@ mod support;
 mod attacks;
 mod contract;
 mod edge_cases;
+mod hostile;
 mod readme;
 mod regressions;

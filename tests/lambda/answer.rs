@@ -1,9 +1,10 @@
 //! What a function answers, and the shape of it that each kind of event demands.
 
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName};
 use serde_json::{Map, Value};
 
 use crate::source::Source;
+use crate::support::emulator::direct_reply;
 use crate::support::{Log, Reply};
 
 /// Lambda takes this much of a synchronous invocation's answer.
@@ -20,13 +21,11 @@ impl Answer {
         Self { text, log: log.clone() }
     }
 
-    /// The answer to a direct invoke is the body itself. Its kind stands for the status that it lacks.
+    /// The reply in the answer to a direct invoke.
     #[track_caller]
     pub fn direct(&self) -> Reply {
         self.fits();
-        let status = if self.text.starts_with(r#"{"result":"#) { 200 } else { 400 };
-        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
-        Reply::new(status, headers, self.text.clone().into_bytes()).with_log(&self.log)
+        direct_reply(&self.text, &self.log)
     }
 
     /// The HTTP response inside of the answer to an event, which has exactly the members that AWS knows.

@@ -34,7 +34,7 @@ impl Expected {
             Health => {
                 assert_eq!(reply.status, 200, "{reply}");
                 assert_eq!(reply.header("content-type"), "application/json", "{reply}");
-                assert_eq!(parsed(&reply.body)["status"], "ok", "{reply}");
+                assert_eq!(parsed(&reply.body)["status"], "every promise is kept", "{reply}");
             }
             Refused(status, error) => {
                 let failure = reply.failure_with(*status);

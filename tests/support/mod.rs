@@ -2,6 +2,8 @@
 //! replies compared to the letter, and Python source written inside Rust.
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of this module")]
 
+pub mod emulator;
+pub mod jail;
 pub mod process;
 pub mod python;
 pub mod reply;

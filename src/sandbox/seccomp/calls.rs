@@ -6,6 +6,11 @@
 use std::collections::BTreeMap;
 
 use super::program::{Condition, Rule};
+use super::surroundings::Surroundings;
+use crate::sandbox::policy::NICENESS;
+
+/// New enough to have the same number on all architectures; the libc crate knows it on some only.
+pub(super) const FCHMODAT2: libc::c_long = 452;
 
 /// Allowed with any arguments.
 #[rustfmt::skip]
@@ -16,12 +21,10 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_close, libc::SYS_close_range, libc::SYS_lseek, libc::SYS_fstat, libc::SYS_newfstatat, libc::SYS_statx,
     libc::SYS_statfs, libc::SYS_fstatfs, libc::SYS_getdents64, libc::SYS_readlinkat, libc::SYS_faccessat,
     libc::SYS_faccessat2, libc::SYS_mkdirat, libc::SYS_unlinkat, libc::SYS_renameat2, libc::SYS_linkat,
-    libc::SYS_symlinkat, libc::SYS_fchmod, libc::SYS_fchmodat, libc::SYS_fchmodat2, libc::SYS_fchown,
-    libc::SYS_fchownat, libc::SYS_utimensat, libc::SYS_truncate, libc::SYS_ftruncate, libc::SYS_fallocate,
-    libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_fadvise64, libc::SYS_readahead, libc::SYS_flock, libc::SYS_umask,
-    libc::SYS_chdir, libc::SYS_fchdir, libc::SYS_getcwd, libc::SYS_sendfile, libc::SYS_copy_file_range,
-    // FIFOs; a device needs a capability that no worker has, and Landlock refuses it too.
-    libc::SYS_mknodat,
+    libc::SYS_symlinkat, libc::SYS_fchmod, libc::SYS_fchmodat, FCHMODAT2, libc::SYS_fchown, libc::SYS_fchownat,
+    libc::SYS_utimensat, libc::SYS_truncate, libc::SYS_ftruncate, libc::SYS_fallocate, libc::SYS_fsync,
+    libc::SYS_fdatasync, libc::SYS_readahead, libc::SYS_flock, libc::SYS_umask, libc::SYS_chdir, libc::SYS_fchdir,
+    libc::SYS_getcwd, libc::SYS_sendfile, libc::SYS_copy_file_range,
     // shutil copies extended attributes; there are none to be found, and none can be set.
     libc::SYS_getxattr, libc::SYS_lgetxattr, libc::SYS_fgetxattr, libc::SYS_listxattr, libc::SYS_llistxattr,
     libc::SYS_flistxattr,
@@ -30,12 +33,11 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_timerfd_settime, libc::SYS_timerfd_gettime, libc::SYS_signalfd4, libc::SYS_epoll_create1,
     libc::SYS_epoll_ctl, libc::SYS_epoll_pwait, libc::SYS_epoll_pwait2, libc::SYS_ppoll, libc::SYS_pselect6,
     // What a connected socketpair needs; none can be connected elsewhere (see CONDITIONAL).
-    libc::SYS_recvfrom, libc::SYS_recvmsg, libc::SYS_shutdown, libc::SYS_getsockopt,
-    libc::SYS_getsockname, libc::SYS_getpeername,
+    libc::SYS_recvfrom, libc::SYS_recvmsg, libc::SYS_shutdown, libc::SYS_getsockname, libc::SYS_getpeername,
     // Memory.
     libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_mremap, libc::SYS_madvise, libc::SYS_brk,
     libc::SYS_msync, libc::SYS_mincore, libc::SYS_mlock, libc::SYS_mlock2, libc::SYS_munlock, libc::SYS_mlockall,
-    libc::SYS_munlockall, libc::SYS_membarrier, libc::SYS_get_mempolicy,
+    libc::SYS_munlockall, libc::SYS_membarrier,
     // Processes and threads, within RLIMIT_NPROC.
     libc::SYS_execve, libc::SYS_execveat, libc::SYS_exit, libc::SYS_exit_group, libc::SYS_wait4, libc::SYS_waitid,
     libc::SYS_kill, libc::SYS_tkill, libc::SYS_tgkill, libc::SYS_pidfd_open, libc::SYS_pidfd_send_signal,
@@ -43,7 +45,7 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_setsid, libc::SYS_getuid, libc::SYS_geteuid, libc::SYS_getgid, libc::SYS_getegid, libc::SYS_getresuid,
     libc::SYS_getresgid, libc::SYS_getgroups, libc::SYS_capget, libc::SYS_set_tid_address,
     libc::SYS_set_robust_list, libc::SYS_get_robust_list, libc::SYS_rseq, libc::SYS_futex, libc::SYS_futex_waitv,
-    libc::SYS_sched_yield, libc::SYS_sched_getaffinity, libc::SYS_sched_setaffinity, libc::SYS_sched_getparam,
+    libc::SYS_sched_yield, libc::SYS_sched_getaffinity, libc::SYS_sched_getparam,
     libc::SYS_sched_getscheduler, libc::SYS_sched_get_priority_max, libc::SYS_sched_get_priority_min,
     libc::SYS_sched_rr_get_interval, libc::SYS_getpriority, libc::SYS_getcpu, libc::SYS_getrusage, libc::SYS_times,
     // Signals and time.
@@ -63,11 +65,9 @@ const ALLOWED_ON_ARCHITECTURE: &[libc::c_long] = &[
     libc::SYS_open, libc::SYS_creat, libc::SYS_stat, libc::SYS_lstat, libc::SYS_access, libc::SYS_mkdir,
     libc::SYS_rmdir, libc::SYS_unlink, libc::SYS_rename, libc::SYS_renameat, libc::SYS_link, libc::SYS_symlink,
     libc::SYS_readlink, libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown, libc::SYS_utime, libc::SYS_utimes,
-    libc::SYS_futimesat, libc::SYS_getdents, libc::SYS_mknod, libc::SYS_dup2, libc::SYS_pipe, libc::SYS_eventfd,
+    libc::SYS_futimesat, libc::SYS_getdents, libc::SYS_dup2, libc::SYS_pipe, libc::SYS_eventfd,
     libc::SYS_signalfd, libc::SYS_epoll_create, libc::SYS_epoll_wait, libc::SYS_poll, libc::SYS_select,
     libc::SYS_fork, libc::SYS_vfork, libc::SYS_getpgrp, libc::SYS_alarm, libc::SYS_pause, libc::SYS_time,
-    // Every program sets its thread pointer with it.
-    libc::SYS_arch_prctl,
 ];
 #[cfg(target_arch = "aarch64")]
 const ALLOWED_ON_ARCHITECTURE: &[libc::c_long] = &[libc::SYS_renameat];
@@ -91,8 +91,7 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
 /// Allowed for some arguments.
 #[allow(clippy::cast_possible_wrap, reason = "small constants, whose types differ between architectures")]
 fn conditional() -> Vec<(libc::c_long, Condition)> {
-    use Condition::{Both, NoBits, NotAllBits, OneOf};
-    let one_of = |argument, values: &[i64]| OneOf(argument, values.iter().map(|value| value.cast_unsigned()).collect());
+    use Condition::{Both, NoBits, NotAllBits};
     vec![
         (libc::SYS_clone, NoBits(0, NAMESPACES)),
         // Shared anonymous memory stays when no page table names it any more, so that no figure of the kernel shows how
@@ -107,15 +106,44 @@ fn conditional() -> Vec<(libc::c_long, Condition)> {
         ),
         // Other processes' limits are none of a script's business; 0 is the caller.
         (libc::SYS_prlimit64, one_of(0, &[0])),
-        (libc::SYS_setpriority, one_of(0, &[i64::from(libc::PRIO_PROCESS)])),
+        // Its own only, and for the worse: gVisor lets a process raise its priority.
+        (
+            libc::SYS_setpriority,
+            Both(
+                Box::new(Both(Box::new(one_of(0, &[i64::from(libc::PRIO_PROCESS)])), Box::new(one_of(1, &[0])))),
+                Box::new(one_of(2, &(i64::from(NICENESS)..=19).collect::<Vec<_>>())),
+            ),
+        ),
+        (libc::SYS_sched_setaffinity, one_of(0, &[0])),
         // multiprocessing and asyncio talk to themselves over stream pairs. A datagram pair could be given a name and
         // reach another worker; any other family is kernel code that no script needs.
         (
             libc::SYS_socketpair,
             Both(Box::new(one_of(0, &[libc::AF_UNIX.into()])), Box::new(one_of(1, &stream_types()))),
         ),
-        // To the connected peer only: with an address it could reach others.
-        (libc::SYS_sendto, one_of(4, &[0])),
+        // To the connected peer only: with an address it could reach others. With flags that send(2) is used with: the
+        // kernel's code for out-of-band data on local sockets has let others out (CVE-2025-38236).
+        (libc::SYS_sendto, Both(Box::new(one_of(4, &[0])), Box::new(NoBits(3, !SEND_FLAGS)))),
+        // No SO_PEERPIDFD: it would be a handle to the service, which is at the other end of the channel.
+        (
+            libc::SYS_getsockopt,
+            Both(Box::new(one_of(1, &[libc::SOL_SOCKET.into()])), Box::new(one_of(2, &SOCKET_OPTIONS.map(i64::from)))),
+        ),
+        // All advice but POSIX_FADV_DONTNEED: what other jobs have read of the runtime could be thrown out of memory, and
+        // then be watched coming back.
+        (
+            libc::SYS_fadvise64,
+            one_of(
+                3,
+                &[
+                    libc::POSIX_FADV_NORMAL.into(),
+                    libc::POSIX_FADV_RANDOM.into(),
+                    libc::POSIX_FADV_SEQUENTIAL.into(),
+                    libc::POSIX_FADV_WILLNEED.into(),
+                    libc::POSIX_FADV_NOREUSE.into(),
+                ],
+            ),
+        ),
         (
             libc::SYS_ioctl,
             one_of(
@@ -148,7 +176,8 @@ fn conditional() -> Vec<(libc::c_long, Condition)> {
                 ],
             ),
         ),
-        // Pipes of the default size: larger ones are kernel memory that no limit of ours counts.
+        // Pipes of the default size: larger ones are kernel memory that no limit of ours counts. No lock of an open file
+        // (F_OFD_SETLK), which the kernel tells nobody the holder of.
         (
             libc::SYS_fcntl,
             one_of(
@@ -164,8 +193,6 @@ fn conditional() -> Vec<(libc::c_long, Condition)> {
                     libc::F_SETLK.into(),
                     libc::F_SETLKW.into(),
                     libc::F_OFD_GETLK.into(),
-                    libc::F_OFD_SETLK.into(),
-                    libc::F_OFD_SETLKW.into(),
                     libc::F_GETPIPE_SZ.into(),
                     libc::F_GET_SEALS.into(),
                     // Before a script starts, the worker seals its standard input with it.
@@ -174,6 +201,37 @@ fn conditional() -> Vec<(libc::c_long, Condition)> {
             ),
         ),
     ]
+}
+
+/// The thread pointer, which every program sets, and AMX registers, for which BLAS asks where there are any.
+#[cfg(target_arch = "x86_64")]
+fn conditional_on_architecture() -> Vec<(libc::c_long, Condition)> {
+    // Of asm/prctl.h: ARCH_SET_GS, ARCH_SET_FS, ARCH_GET_FS, ARCH_GET_GS, ARCH_GET_XCOMP_SUPP, ARCH_GET_XCOMP_PERM,
+    // ARCH_REQ_XCOMP_PERM.
+    vec![(libc::SYS_arch_prctl, one_of(0, &[0x1001, 0x1002, 0x1003, 0x1004, 0x1021, 0x1022, 0x1023]))]
+}
+#[cfg(target_arch = "aarch64")]
+fn conditional_on_architecture() -> Vec<(libc::c_long, Condition)> {
+    Vec::new()
+}
+
+/// What may be asked of a socket: what Python asks of one that it is given, and what tells nothing of others.
+const SOCKET_OPTIONS: [i32; 9] = [
+    libc::SO_TYPE,
+    libc::SO_ERROR,
+    libc::SO_DOMAIN,
+    libc::SO_PROTOCOL,
+    libc::SO_ACCEPTCONN,
+    libc::SO_SNDBUF,
+    libc::SO_RCVBUF,
+    libc::SO_SNDTIMEO,
+    libc::SO_RCVTIMEO,
+];
+
+const SEND_FLAGS: u64 = (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | libc::MSG_MORE | libc::MSG_EOR) as u64;
+
+fn one_of(argument: u8, values: &[i64]) -> Condition {
+    Condition::OneOf(argument, values.iter().map(|value| value.cast_unsigned()).collect())
 }
 
 fn stream_types() -> [i64; 4] {
@@ -187,8 +245,9 @@ fn stream_types() -> [i64; 4] {
 /// descriptors under way; send and write do for a pair); ptrace, process_vm_*, pidfd_getfd, kcmp (other
 /// processes); mount, unshare, setns, chroot, pivot_root (namespaces); bpf, perf_event_open, userfaultfd, io_uring_*,
 /// keyctl, add_key, splice, tee, vmsplice (kernel surface that exploits came through); memfd_create, shmget, msgget,
-/// semget, mq_open, landlock_* (memory that is in no process's account); set*id, capset, personality, seccomp.
-pub fn rules() -> BTreeMap<u32, Rule> {
+/// semget, mq_open, landlock_*, mknod (memory that is in no process's account: the descriptor of a FIFO looks like a
+/// file's, whatever its buffer holds); set*id, capset, personality, seccomp.
+pub fn rules(surroundings: Surroundings) -> BTreeMap<u32, Rule> {
     let number = |call: libc::c_long| u32::try_from(call).expect("call numbers are small and positive");
     let mut rules = BTreeMap::new();
     for call in ALLOWED.iter().chain(ALLOWED_ON_ARCHITECTURE) {
@@ -197,8 +256,9 @@ pub fn rules() -> BTreeMap<u32, Rule> {
     for call in NOT_IMPLEMENTED {
         rules.insert(number(*call), Rule::Refuse(libc::ENOSYS as u16));
     }
-    for (call, condition) in conditional() {
+    for (call, condition) in conditional().into_iter().chain(conditional_on_architecture()) {
         rules.insert(number(call), Rule::When(condition));
     }
+    surroundings.narrow(&mut rules);
     rules
 }

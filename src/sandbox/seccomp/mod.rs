@@ -6,27 +6,53 @@
 
 mod calls;
 mod program;
+mod surroundings;
 
-use super::{Mechanism, SandboxError};
+pub use surroundings::Surroundings;
+
+use super::{Mechanism, SandboxError, capabilities};
 use crate::sys::Instruction;
 
-/// A filter that is ready to be installed. It is the same for all workers, so it is made once, in the zygote.
-pub struct Filter(Vec<Instruction>);
+/// A filter that is ready to be installed. Where it is the same for all workers, it is made once, in the zygote.
+pub struct Filter {
+    surroundings: Surroundings,
+    program: Vec<Instruction>,
+}
 
 impl Filter {
     /// Compiles the policy.
-    pub fn new() -> Self {
-        Self(program::compile(&calls::rules()))
+    pub fn new(surroundings: Surroundings) -> Self {
+        Self { surroundings, program: program::compile(&calls::rules(surroundings)) }
     }
 
-    /// Filters this process and all its descendants from now on. no_new_privs must be set.
+    /// What the kernel is given.
+    pub fn instructions(&self) -> &[Instruction] {
+        &self.program
+    }
+
+    /// Installs a filter that lets this process signal itself and its process group only.
+    pub(super) fn install_for_this_process(&self) -> Result<(), SandboxError> {
+        match self.surroundings {
+            Surroundings::Apart => self.install(),
+            Surroundings::Shared { owns_files, .. } => {
+                let only_signals = Some(std::process::id());
+                Self::new(Surroundings::Shared { only_signals, owns_files }).install()
+            }
+        }
+    }
+
+    /// Filters this process and all its descendants from now on.
     pub(super) fn install(&self) -> Result<(), SandboxError> {
-        crate::sys::install_filter(&self.0).map_err(SandboxError::at(Mechanism::Seccomp, "seccomp SET_MODE_FILTER"))
+        capabilities::forbid_new_privileges()
+            .map_err(SandboxError::at(Mechanism::Seccomp, "prctl PR_SET_NO_NEW_PRIVS"))?;
+        crate::sys::install_filter(&self.program)
+            .map_err(SandboxError::at(Mechanism::Seccomp, "seccomp SET_MODE_FILTER"))
     }
 }
 
 impl Default for Filter {
+    /// For a worker in namespaces of its own.
     fn default() -> Self {
-        Self::new()
+        Self::new(Surroundings::Apart)
     }
 }

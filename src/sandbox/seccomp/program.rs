@@ -182,4 +182,6 @@ fn jump(test: u32, k: u32, if_true: u8, if_false: u8) -> Instruction {
 }
 
 #[cfg(test)]
+mod interpreter;
+#[cfg(test)]
 mod tests;

@@ -15,6 +15,11 @@ async fn calls_that_no_script_needs_are_refused() {
     achieves_nothing(Server::shared(), program!("kernel_calls"), json!({})).await;
 }
 
+#[tokio::test]
+async fn allowed_calls_reach_nobody_else() {
+    achieves_nothing(Server::shared(), program!("kernel_reach"), json!({})).await;
+}
+
 #[cfg(target_arch = "x86_64")]
 #[tokio::test]
 async fn other_abis_are_no_way_around_the_filter() {

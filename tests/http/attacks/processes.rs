@@ -66,7 +66,8 @@ async fn scripts_at_the_same_time_do_not_see_each_other() {
         run(&server, program!("proc_sibling"), inputs(&second)),
         until("both run", || { (!named(&first).is_empty() && !named(&second).is_empty()).then_some(()) }),
     );
-    assert_eq!(a.returned::<Value>(), json!([first]), "{a}");
-    assert_eq!(b.returned::<Value>(), json!([second]), "{b}");
+    // Not even its own name can a script read there.
+    assert_eq!(a.returned::<Value>(), json!([]), "{a}");
+    assert_eq!(b.returned::<Value>(), json!([]), "{b}");
     server.is_well().await;
 }

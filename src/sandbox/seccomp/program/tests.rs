@@ -1,10 +1,11 @@
-//! The program is run by a small interpreter of its own, so that every rule is checked without a kernel.
+//! The compiler: programs are run by an interpreter, so that every rule is checked without a kernel.
 
 use std::collections::BTreeMap;
 
+use super::interpreter::run;
 use super::{ARCHITECTURE, Condition, LAST_KNOWN, Rule, compile};
+use crate::sandbox::Surroundings;
 use crate::sandbox::seccomp::calls;
-use crate::sys::Instruction;
 
 /// Of linux/audit.h.
 const AUDIT_ARCH_I386: u32 = 0x4000_0003;
@@ -13,46 +14,13 @@ const ALLOWED: u32 = libc::SECCOMP_RET_ALLOW;
 const EPERM: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
 const ENOSYS: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
 
-fn run(program: &[Instruction], arch: u32, number: u32, arguments: [u64; 6]) -> u32 {
-    let word = |offset: u32| match offset {
-        0 => number,
-        4 => arch,
-        16.. => {
-            let argument = arguments[(offset as usize - 16) / 8];
-            if offset.is_multiple_of(8) { argument as u32 } else { (argument >> 32) as u32 }
-        }
-        _ => 0,
-    };
-    let (mut at, mut accumulator) = (0, 0);
-    loop {
-        let Instruction { code, jt, jf, k } = program[at];
-        let (class, operation) = (u32::from(code) & 7, u32::from(code) & 0xf0);
-        at += 1;
-        match class {
-            libc::BPF_LD => accumulator = word(k),
-            libc::BPF_RET => return k,
-            libc::BPF_ALU => accumulator &= k,
-            _ if operation == libc::BPF_JA => at += k as usize,
-            _ => {
-                let holds = match operation {
-                    libc::BPF_JEQ => accumulator == k,
-                    libc::BPF_JGE => accumulator >= k,
-                    libc::BPF_JSET => accumulator & k != 0,
-                    other => panic!("unexpected operation {other}"),
-                };
-                at += usize::from(if holds { jt } else { jf });
-            }
-        }
-    }
-}
-
 fn decide(rule: Rule, arguments: [u64; 6]) -> u32 {
     run(&compile(&BTreeMap::from([(7, rule)])), ARCHITECTURE, 7, arguments)
 }
 
 #[test]
 fn every_call_number_gets_its_own_rule() {
-    let rules = calls::rules();
+    let rules = calls::rules(Surroundings::Apart);
     let program = compile(&rules);
     for number in 0..=LAST_KNOWN {
         let expected = match rules.get(&number) {
@@ -67,7 +35,7 @@ fn every_call_number_gets_its_own_rule() {
 
 #[test]
 fn unknown_calls_are_not_implemented() {
-    let program = compile(&calls::rules());
+    let program = compile(&calls::rules(Surroundings::Apart));
     for number in [LAST_KNOWN + 1, 1000, 0x3fff_ffff] {
         assert_eq!(run(&program, ARCHITECTURE, number, [0; 6]), ENOSYS);
     }
@@ -75,7 +43,7 @@ fn unknown_calls_are_not_implemented() {
 
 #[test]
 fn foreign_architectures_and_x32_are_refused() {
-    let program = compile(&calls::rules());
+    let program = compile(&calls::rules(Surroundings::Apart));
     let read = libc::SYS_read as u32;
     assert_eq!(run(&program, ARCHITECTURE, read, [0; 6]), ALLOWED);
     assert_eq!(run(&program, AUDIT_ARCH_I386, read, [0; 6]), EPERM);
@@ -125,7 +93,7 @@ fn both_conditions_must_hold() {
 
 #[test]
 fn threads_may_be_made_and_namespaces_may_not() {
-    let program = compile(&calls::rules());
+    let program = compile(&calls::rules(Surroundings::Apart));
     let clone = |flags: i32| {
         run(&program, ARCHITECTURE, libc::SYS_clone as u32, [u64::from(flags.cast_unsigned()), 0, 0, 0, 0, 0])
     };
@@ -138,7 +106,7 @@ fn threads_may_be_made_and_namespaces_may_not() {
 
 #[test]
 fn memory_may_be_shared_or_anonymous_but_not_both() {
-    let program = compile(&calls::rules());
+    let program = compile(&calls::rules(Surroundings::Apart));
     let map = |flags: i32| {
         run(&program, ARCHITECTURE, libc::SYS_mmap as u32, [0, 4096, 3, u64::from(flags.cast_unsigned()), u64::MAX, 0])
     };

@@ -1,0 +1,173 @@
+//! What really confines scripts on this host, promise by promise: for the operator, the log and `GET /health`.
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use super::promise::{Promise, choose, take_away};
+use super::{Mechanism, Mechanisms, Policy, SandboxError};
+
+/// What to do where a promise cannot be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strictness {
+    /// Refuse to start.
+    Strict,
+    /// Start, keep what can be kept, and say what is missing.
+    Relaxed,
+}
+
+impl std::str::FromStr for Strictness {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "strict" => Ok(Self::Strict),
+            "relaxed" => Ok(Self::Relaxed),
+            _ => Err(()),
+        }
+    }
+}
+
+/// How workers are locked in on this host, and what could not be had.
+#[derive(Debug, Clone)]
+pub struct Posture {
+    pub policy: Policy,
+    strictness: Strictness,
+    /// Mechanisms that the operator does not want.
+    without: Mechanisms,
+    /// Mechanisms that the host may offer, as far as is known.
+    offered: Mechanisms,
+    missing: Vec<SandboxError>,
+}
+
+impl Posture {
+    /// Before anything is known of the host: everything is wanted but what the operator does not.
+    pub fn new(policy: Policy, strictness: Strictness, without: Mechanisms) -> Self {
+        let mut offered = Mechanisms::from(Mechanism::ALL);
+        for mechanism in &without {
+            take_away(&mut offered, *mechanism);
+        }
+        let mut posture = Self { policy, strictness, without, offered, missing: Vec::new() };
+        posture.choose();
+        posture
+    }
+
+    /// The host has refused something: what is chosen without it. Gives the error back if that is nothing to do without,
+    /// or not for the first time.
+    pub fn refused(&mut self, error: SandboxError) -> Result<(), SandboxError> {
+        match error.mechanism {
+            Some(mechanism) if self.offered.contains(&mechanism) => {
+                take_away(&mut self.offered, mechanism);
+                self.missing.push(error);
+                self.choose();
+                Ok(())
+            }
+            _ => Err(error),
+        }
+    }
+
+    fn choose(&mut self) {
+        self.policy.mechanisms = choose(&self.offered, &self.without);
+    }
+
+    /// The promises that are not kept, if the operator does not put up with that.
+    pub fn unacceptable(&self) -> Vec<Promise> {
+        match self.strictness {
+            Strictness::Strict => self.broken(),
+            Strictness::Relaxed => Vec::new(),
+        }
+    }
+
+    /// The promises that are not kept.
+    pub fn broken(&self) -> Vec<Promise> {
+        Promise::ALL.into_iter().filter(|promise| !promise.is_kept(&self.policy.mechanisms)).collect()
+    }
+
+    /// Why a promise is not kept: what the host refused, or the operator did, that would serve it.
+    pub fn reasons(&self, promise: Promise) -> String {
+        let serves = |mechanism: &Mechanism| promise.how(*mechanism).is_some();
+        let refused = self.missing.iter().filter(|error| error.mechanism.as_ref().is_some_and(serves));
+        let refused = refused.map(ToString::to_string);
+        let unwanted = self.without.iter().filter(|mechanism| serves(mechanism));
+        let unwanted = unwanted.map(|mechanism| format!("{mechanism} is switched off by EXECUTOR_WITHOUT"));
+        refused.chain(unwanted).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The names of what enforces a promise, or that it is not kept.
+    pub fn enforcers(&self, promise: Promise) -> String {
+        if !promise.is_kept(&self.policy.mechanisms) {
+            return "NOT KEPT".to_owned();
+        }
+        let serves = |mechanism: &&Mechanism| promise.how(**mechanism).is_some();
+        let names = self.policy.mechanisms.iter().filter(serves).map(|mechanism| mechanism.name());
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// How many scripts may run at the same time, if the operator allows so many. Sealed ones could signal each other.
+    pub fn concurrency(&self, allowed: usize) -> usize {
+        if self.policy.has(Mechanism::Seal) { 1 } else { allowed }
+    }
+
+    pub fn missing(&self) -> &[SandboxError] {
+        &self.missing
+    }
+
+    pub fn strictness(&self) -> Strictness {
+        self.strictness
+    }
+}
+
+/// A mechanism in force, and how it serves a promise.
+#[derive(Serialize)]
+struct Enforced {
+    mechanism: Mechanism,
+    how: &'static str,
+}
+
+#[derive(Serialize)]
+struct Kept {
+    kept: bool,
+    by: Vec<Enforced>,
+}
+
+#[derive(Serialize)]
+struct Missing<'a> {
+    mechanism: Option<Mechanism>,
+    step: &'a str,
+    reason: &'a str,
+    remedy: &'a str,
+}
+
+impl Serialize for Posture {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let missing: Vec<Missing<'_>> = self
+            .missing
+            .iter()
+            .map(|error| Missing {
+                mechanism: error.mechanism,
+                step: &error.step,
+                reason: &error.reason,
+                remedy: error.remedy(),
+            })
+            .collect();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("policy", &self.strictness)?;
+        map.serialize_entry("promises", &Promises(&self.policy.mechanisms))?;
+        map.serialize_entry("missing", &missing)?;
+        map.serialize_entry("switched_off", &self.without)?;
+        map.end()
+    }
+}
+
+/// Every promise with what enforces it.
+struct Promises<'a>(&'a Mechanisms);
+
+impl Serialize for Promises<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(Promise::ALL.iter().map(|promise| {
+            let enforced =
+                |mechanism: &Mechanism| promise.how(*mechanism).map(|how| Enforced { mechanism: *mechanism, how });
+            (promise, Kept { kept: promise.is_kept(self.0), by: self.0.iter().filter_map(enforced).collect() })
+        }))
+    }
+}

@@ -1,0 +1,146 @@
+//! The probe: once, in the first worker of a service, each mechanism is broken into as soon as it is in place. What does
+//! not hold is not relied upon.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::Path;
+
+use rustix::fs::{CWD, FallocateFlags, FileType, Mode, fallocate, mknodat};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrV4, SocketType, connect, socket};
+use rustix::process::{Resource, Rlimit, getppid, getrlimit, setrlimit};
+use rustix::thread::UnshareFlags;
+
+use super::policy::{SCRATCH, SHARED_MEMORY};
+use super::{Mechanism, Place, Policy, SandboxError, capabilities};
+use crate::sys;
+
+/// An address that is nobody's (RFC 5737).
+const NOBODY: SocketAddrV4 = SocketAddrV4::new(std::net::Ipv4Addr::new(192, 0, 2, 1), 9);
+
+/// Beside the places of the scratch space, the one that everybody may write to on every host (file-hierarchy(7)).
+const OTHER_TEMPORARY: &str = "/var/tmp";
+
+/// AF_ALG of linux/socket.h: the kernel's cryptography, a way in of several exploits, and part of no namespace.
+const AF_ALG: AddressFamily = AddressFamily::from_raw(38);
+
+/// Tries to break a mechanism that has just been applied. Gives how that succeeded.
+pub fn breach(mechanism: Mechanism, policy: &Policy, place: &Place) -> Option<SandboxError> {
+    let found = match mechanism {
+        Mechanism::Namespaces => reaches_out(),
+        Mechanism::Root => writes_to_root(place),
+        Mechanism::Scratch => overfills(policy),
+        Mechanism::Rlimits => raises_limits(),
+        Mechanism::Capabilities => has_rights(),
+        Mechanism::Dumpable => reads_parent(policy),
+        Mechanism::Landlock => passes_landlock(policy, place),
+        Mechanism::Seccomp => passes_filter(),
+        Mechanism::Seal => opens_something(),
+        // Looked at where they are applied: by `inherited`, the zygote and the guard.
+        Mechanism::Descriptors | Mechanism::Environment | Mechanism::Sweep | Mechanism::Watchdog => None,
+    };
+    found.map(|what| SandboxError::at(mechanism, "probe")(what))
+}
+
+/// Descriptors beyond the standard streams that are open though they should not be.
+pub fn inherited(kept: &[BorrowedFd<'_>]) -> Option<SandboxError> {
+    let known = |number: i32| number <= 2 || kept.iter().any(|fd| fd.as_raw_fd() == number);
+    let open = fs::read_dir("/proc/self/fd").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    // The directory itself is open while it is read, and not any more afterwards.
+    let mut open: Vec<i32> = open.collect();
+    open.retain(|number| !known(*number) && fs::read_link(format!("/proc/self/fd/{number}")).is_ok());
+    let first = open.first()?;
+    Some(SandboxError::at(Mechanism::Descriptors, "probe")(format!("descriptor {first} is open")))
+}
+
+/// What a sealed worker can leave where nobody sweeps: a directory needs no descriptor, and its name can say much.
+pub fn outlasts_sweep(policy: &Policy) -> Option<SandboxError> {
+    let is_swept = |place: &str| policy.has(Mechanism::Scratch) || (policy.owns_tmp && place == SCRATCH);
+    let is_left = |place: &&str| {
+        let path = Path::new(place).join(format!("py-executor-probe-{}", std::process::id()));
+        let made = fs::create_dir(&path).is_ok();
+        let _ = fs::remove_dir(&path);
+        made
+    };
+    let places = [SCRATCH, SHARED_MEMORY].into_iter().filter(|place| !is_swept(place));
+    let place = places.chain([OTHER_TEMPORARY]).find(is_left)?;
+    Some(SandboxError::at(Mechanism::Sweep, "probe")(format!("a directory can be made in {place}")))
+}
+
+fn reaches_out() -> Option<String> {
+    if getppid().is_some_and(|parent| parent.as_raw_nonzero().get() != 1) {
+        return Some("the parent is not the init process of a namespace".to_owned());
+    }
+    let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
+    connect(&socket, &NOBODY).is_ok().then(|| "there is a route to the network".to_owned())
+}
+
+fn writes_to_root(place: &Place) -> Option<String> {
+    if !place.runtime.join("usr/bin/python3.13").exists() {
+        return Some("the runtime is not the root directory".to_owned());
+    }
+    let opened = OpenOptions::new().write(true).open("/usr/bin/python3.13").is_ok();
+    let made = fs::create_dir("/usr/probe").is_ok();
+    (opened || made).then(|| "the runtime can be written to".to_owned())
+}
+
+fn overfills(policy: &Policy) -> Option<String> {
+    let path = "/tmp/probe";
+    let file = File::create(path).ok()?;
+    let filled = fallocate(&file, FallocateFlags::empty(), 0, policy.scratch_bytes + 4096).is_ok();
+    let _ = fs::remove_file(path);
+    filled.then(|| "the tmpfs takes more than its size".to_owned())
+}
+
+fn raises_limits() -> Option<String> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let more = maximum.map(|limit| limit + 1);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: more, maximum: more }).is_ok();
+    raised.then(|| "a hard limit can be raised".to_owned())
+}
+
+fn has_rights() -> Option<String> {
+    let named = rustix::system::sethostname(b"probe").is_ok();
+    (named || capabilities::has_any().unwrap_or(true)).then(|| "there are capabilities left".to_owned())
+}
+
+/// The parent is the guard. Where it is all that can be seen, its environment may be: it is the script's own, and gVisor
+/// hides no environment from a process of the same user.
+fn reads_parent(policy: &Policy) -> Option<String> {
+    let parent = getppid()?;
+    let opens = |file| File::open(format!("/proc/{}/{file}", parent.as_raw_nonzero())).is_ok();
+    let read = sys::read_memory(parent).is_err_and(|error| error.raw_os_error() != Some(libc::EPERM));
+    if read || opens("mem") {
+        return Some("the parent's memory can be read".to_owned());
+    }
+    let exposed = !policy.has(Mechanism::Namespaces) && opens("environ");
+    exposed.then(|| "the parent's environment can be read".to_owned())
+}
+
+/// In the runtime as root everything can be read; there, it is the device that Landlock refuses, before any other check.
+fn passes_landlock(policy: &Policy, place: &Place) -> Option<String> {
+    if policy.has(Mechanism::Root) {
+        let device = place.scratch.join("probe");
+        let made = mknodat(CWD, device, FileType::CharacterDevice, Mode::RUSR, 0);
+        return (made != Err(Errno::ACCESS)).then(|| format!("a device can be asked for: {made:?}"));
+    }
+    let readable = ["/", "/proc/self/environ", "/etc/passwd"].into_iter().find(|path| File::open(path).is_ok());
+    readable.map(|path| format!("{path} can be opened"))
+}
+
+fn passes_filter() -> Option<String> {
+    let refused = |result: io::Result<()>| result.is_err_and(|error| error.raw_os_error() == Some(libc::EPERM));
+    let family = |family| refused(socket(family, SocketType::STREAM, None).map(drop).map_err(Into::into));
+    let unshared = sys::unshare(UnshareFlags::NEWUSER).map_err(Into::into);
+    let all = family(AddressFamily::INET) && family(AddressFamily::UNIX) && family(AF_ALG) && refused(unshared);
+    (!all).then(|| "a call is let through".to_owned())
+}
+
+fn opens_something() -> Option<String> {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).is_ok();
+    let pipe = rustix::pipe::pipe().is_ok();
+    let memory = rustix::fs::memfd_create("probe", rustix::fs::MemfdFlags::empty()).is_ok();
+    let thread = std::thread::Builder::new().spawn(|| ()).is_ok();
+    (socket || pipe || memory || thread).then(|| "a descriptor or a thread can be made".to_owned())
+}

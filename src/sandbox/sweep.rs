@@ -1,0 +1,74 @@
+//! The end of all that a job was, where no namespace takes it along: its processes, its files, its IPC objects.
+
+use std::io;
+use std::path::Path;
+
+use rustix::process::{Pid, Signal, child_subreaper, kill_process, kill_process_group, set_child_subreaper};
+
+use super::scratch::Scratch;
+use super::watchdog::children;
+use super::{Mechanism, Policy, SandboxError};
+use crate::sys::{self, Exit, Rusage};
+
+const STEP: &str = "prctl PR_SET_CHILD_SUBREAPER";
+
+/// Makes this process the one that orphans of its descendants come to, so that none gets away (PR_SET_CHILD_SUBREAPER(2const)).
+/// A sealed worker makes no processes, and where it is needed, prctl(2) is refused.
+pub fn adopt_orphans(policy: &Policy) -> Result<(), SandboxError> {
+    if policy.has(Mechanism::Seal) {
+        return Ok(());
+    }
+    let failed = SandboxError::at(Mechanism::Sweep, STEP);
+    set_child_subreaper(Some(rustix::process::getpid())).map_err(failed)?;
+    // Where orphans go instead cannot be seen before there are some.
+    match child_subreaper() {
+        Ok(None) => Err(SandboxError::at(Mechanism::Sweep, STEP)("it has no effect")),
+        Ok(Some(_)) | Err(_) => Ok(()),
+    }
+}
+
+/// Ends every process of the job and waits until the last one is gone. Gives how the worker itself ended, if it had
+/// not been collected before.
+///
+/// Without a PID namespace, everything is in the worker's process group, which the system call filter keeps it in. A
+/// signal to a group reaches all of its processes at once, and a process that is about to fork then does not
+/// (copy_process in kernel/fork.c), so that no speed of forking gets away.
+pub fn end_processes(policy: &Policy, worker: Pid) -> io::Result<Option<(Exit, Rusage)>> {
+    if policy.has(Mechanism::Namespaces) {
+        sys::kill_all_others();
+    } else {
+        // Either may be gone already.
+        let _ = kill_process_group(worker, Signal::KILL);
+        let _ = kill_process(worker, Signal::KILL);
+    }
+    let mut ended = None;
+    loop {
+        if !policy.has(Mechanism::Namespaces) {
+            kill_children();
+        }
+        let Some((pid, exit, usage)) = sys::wait(true)? else { return Ok(ended) };
+        if pid == worker {
+            ended = Some((exit, usage));
+        }
+    }
+}
+
+/// Where there is no filter, processes leave their group; those whose parent has ended have come to this one.
+fn kill_children() {
+    for number in children(Path::new("/proc/self")) {
+        if let Some(child) = number.parse().ok().and_then(Pid::from_raw) {
+            // It is there until it is waited for.
+            let _ = kill_process(child, Signal::KILL);
+        }
+    }
+}
+
+/// Removes what outlives processes.
+pub fn remove_remains(policy: &Policy, scratch: &Scratch) -> io::Result<()> {
+    if !policy.has(Mechanism::Sweep) {
+        return Ok(());
+    }
+    scratch.wipe(policy)?;
+    // The system call filter refuses to make any.
+    if policy.has(Mechanism::Seccomp) { Ok(()) } else { sys::remove_ipc_objects() }
+}

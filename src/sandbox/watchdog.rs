@@ -1,0 +1,311 @@
+//! The memory, processes and files of a job's whole process tree, as its guard sees them.
+//!
+//! What counts as memory: resident pages, a shared page once; page tables and the kernel's lists of mappings and file
+//! locks; files in memory; what the buffers of open pipes and sockets can hold, and what epoll keeps. Memory that none of
+//! this shows is refused by the system call filter.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::Pid;
+
+use super::scratch::{Scratch, Usage};
+use super::{Mechanism, Policy};
+use crate::protocol::Excess;
+
+/// What a pipe's buffer holds (pipe(7)); scripts cannot make it larger.
+const PIPE_BYTES: u64 = 64 * 1024;
+
+/// What a socket may have under way to its peer (wmem_default of socket(7)); scripts cannot make it larger.
+const SOCKET_BYTES: u64 = 208 * 1024;
+
+/// What the kernel keeps for a mapping (struct vm_area_struct, and its place in the tree of them) and for a record lock
+/// (struct file_lock) is about 200 bytes. They count for more, because counting many takes seconds, in which there come
+/// to be more.
+const MAPPING_BYTES: u64 = 1024;
+const LOCK_BYTES: u64 = 1024;
+
+/// More mappings than this no process can have (vm.max_map_count in proc_sys_vm(5)), unless the host allows it.
+const MAX_MAPPINGS: u64 = 65_530;
+
+/// A child that subprocess has made shares its parent's memory until it executes its program, which takes about a
+/// millisecond (vfork(2)), and is counted twice as long.
+const SECOND_LOOK: Duration = Duration::from_millis(3);
+
+/// Watches a worker and all its descendants.
+pub struct Watchdog<'a> {
+    policy: &'a Policy,
+    scratch: &'a Scratch,
+    worker: Pid,
+    /// Bytes that a sealed worker had mapped otherwise than for itself when its job began.
+    mapped_at_first: u64,
+    /// Says that there is something more urgent to do than to go on counting.
+    interrupted: &'a dyn Fn() -> bool,
+}
+
+impl<'a> Watchdog<'a> {
+    /// The working directory must be a /proc that hides nothing.
+    pub fn new(policy: &'a Policy, scratch: &'a Scratch, worker: Pid, interrupted: &'a dyn Fn() -> bool) -> Self {
+        Self { policy, scratch, worker, mapped_at_first: 0, interrupted }
+    }
+
+    /// Bytes that the worker maps and that are not its own private memory. Where it is sealed, what comes to be more is
+    /// shared memory without a name: it stays when no page table names it any more, so no other figure shows it.
+    pub fn mapped(&self) -> u64 {
+        self.processes().iter().map(Process::mapped).sum()
+    }
+
+    /// Counts what is mapped beyond this.
+    pub fn mapped_at_first(self, mapped_at_first: u64) -> Self {
+        Self { mapped_at_first, ..self }
+    }
+
+    /// The limit that the processes are over, if they are.
+    pub fn exceeded(&self) -> Option<Excess> {
+        let processes = self.processes();
+        if self.too_many(&processes) {
+            return Some(Excess::Processes);
+        }
+        if self.too_much_memory(&processes) {
+            return Some(Excess::Memory);
+        }
+        self.too_much_scratch(&processes).then_some(Excess::Scratch)
+    }
+
+    /// Whether the watchdog can see what it is to watch.
+    pub fn sees_worker(&self) -> bool {
+        !self.processes().is_empty()
+    }
+
+    /// Only where no resource limit counts the worker's processes alone.
+    fn too_many(&self, processes: &[Process]) -> bool {
+        let threads: u64 = processes.iter().map(|process| process.threads).sum();
+        !self.policy.has(Mechanism::Namespaces) && threads > self.policy.max_processes
+    }
+
+    /// An upper bound that is cheap to read comes first. Only where that is over the limit is memory counted exactly, for
+    /// which the kernel walks over all pages; and only where that is over the limit twice, it is. What the kernel keeps
+    /// for mappings and locks is slow to count where there is much of it, and once is enough.
+    fn too_much_memory(&self, processes: &[Process]) -> bool {
+        let locks = self.locks(processes) * LOCK_BYTES;
+        let base = self.scratch.memory() + locks + self.hidden(processes);
+        if !self.over(base, processes, |process, _| process.bound(self.policy)) {
+            return false;
+        }
+        if self.over(locks, processes, |process, _| process.mappings() * MAPPING_BYTES) {
+            return true;
+        }
+        let exact =
+            |processes: &[Process]| self.over(base, processes, |process, seen| process.exact(self.policy, seen));
+        exact(processes) && {
+            std::thread::sleep(SECOND_LOOK);
+            exact(&self.processes())
+        }
+    }
+
+    /// Adds up until it is clear.
+    fn over(&self, base: u64, processes: &[Process], figure: impl Fn(&Process, &mut HashSet<String>) -> u64) -> bool {
+        let (mut sum, mut buffers) = (base, HashSet::new());
+        sum > self.policy.memory_bytes
+            || processes.iter().take_while(|_| !(self.interrupted)()).any(|process| {
+                sum = sum.saturating_add(figure(process, &mut buffers));
+                sum > self.policy.memory_bytes
+            })
+    }
+
+    /// What elsewhere the filter refuses to make.
+    fn hidden(&self, processes: &[Process]) -> u64 {
+        if self.policy.has(Mechanism::Seccomp) {
+            return 0;
+        }
+        let mapped: u64 =
+            if self.policy.has(Mechanism::Seal) { processes.iter().map(Process::mapped).sum() } else { 0 };
+        crate::sys::ipc_bytes() + mapped.saturating_sub(self.mapped_at_first)
+    }
+
+    /// Files without a name are found where they are open or mapped.
+    fn too_much_scratch(&self, processes: &[Process]) -> bool {
+        let Some(Usage { bytes, inodes }) = self.scratch.usage(self.policy) else { return false };
+        let hidden: u64 =
+            if self.policy.has(Mechanism::Scratch) { 0 } else { processes.iter().map(Process::unlinked_bytes).sum() };
+        bytes + hidden > self.policy.scratch_bytes || inodes > self.policy.scratch_inodes
+    }
+
+    /// Record locks that the processes hold, each a line of /proc/locks with the process's number (proc_locks(5)). Those
+    /// that belong to an open file instead have no number; the filter refuses to make any.
+    fn locks(&self, processes: &[Process]) -> u64 {
+        let Ok(file) = fs::File::open("locks") else { return 0 };
+        let numbers: HashSet<&OsStr> = processes.iter().filter_map(|process| process.directory.file_name()).collect();
+        let (mut lines, mut line) = (0, Vec::new());
+        let mut file = BufReader::with_capacity(64 * 1024, file);
+        // No more than are too many.
+        while lines * LOCK_BYTES <= self.policy.memory_bytes
+            && !(lines % 1024 == 0 && (self.interrupted)())
+            && file.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0)
+        {
+            let holder = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).nth(4);
+            lines += u64::from(holder.is_some_and(|number| numbers.contains(OsStr::from_bytes(number))));
+            line.clear();
+        }
+        lines
+    }
+
+    fn processes(&self) -> Vec<Process> {
+        if self.policy.has(Mechanism::Namespaces) { Self::in_namespace() } else { self.below() }
+    }
+
+    /// All processes of the PID namespace but the guard itself.
+    fn in_namespace() -> Vec<Process> {
+        let entries = fs::read_dir(".").into_iter().flatten().filter_map(Result::ok);
+        let is_process = |name: &str| name != "1" && name.bytes().all(|byte| byte.is_ascii_digit());
+        let directories = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_process));
+        directories.filter_map(|entry| Process::new(&entry.path())).collect()
+    }
+
+    /// The children of the guard, to whom orphans come, and theirs.
+    fn below(&self) -> Vec<Process> {
+        let mut found = Vec::new();
+        let mut pending = children(Path::new("self"));
+        if pending.is_empty() {
+            pending.push(self.worker.as_raw_nonzero().get().to_string());
+        }
+        // A tree that multiplies must not keep its guard busy with counting: one too many is enough.
+        while found.len() as u64 <= self.policy.max_processes
+            && let Some(number) = pending.pop()
+        {
+            let directory = PathBuf::from(number);
+            pending.extend(children(&directory));
+            found.extend(Process::new(&directory));
+        }
+        found
+    }
+}
+
+/// The children of a process's threads (proc_tid_children(5)).
+pub(super) fn children(directory: &Path) -> Vec<String> {
+    let threads = fs::read_dir(directory.join("task")).into_iter().flatten().filter_map(Result::ok);
+    let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// A process, by a directory in /proc and what its status says (proc_pid_status(5)).
+struct Process {
+    directory: PathBuf,
+    resident: u64,
+    page_tables: u64,
+    virtual_size: u64,
+    threads: u64,
+}
+
+impl Process {
+    /// `None` for a process that has ended. One whose main thread has ended shows nothing of its memory, but its other
+    /// threads do.
+    fn new(directory: &Path) -> Option<Self> {
+        Self::at(directory.to_owned()).or_else(|| {
+            let mut threads = fs::read_dir(directory.join("task")).ok()?;
+            threads.find_map(|entry| Self::at(entry.ok()?.path()))
+        })
+    }
+
+    fn at(directory: PathBuf) -> Option<Self> {
+        let status = fs::read_to_string(directory.join("status")).ok()?;
+        Some(Self {
+            directory,
+            resident: kilobytes(&status, "VmRSS:")?,
+            page_tables: kilobytes(&status, "VmPTE:").unwrap_or(0),
+            virtual_size: kilobytes(&status, "VmSize:").unwrap_or(0),
+            threads: field(&status, "Threads:").and_then(|number| number.parse().ok()).unwrap_or(1),
+        })
+    }
+
+    fn bound(&self, policy: &Policy) -> u64 {
+        let files = self.open_files();
+        let mappings = (self.virtual_size / rustix::param::page_size() as u64).min(MAX_MAPPINGS);
+        let buffers = files * SOCKET_BYTES.max(files * policy.watch_bytes);
+        self.resident + self.page_tables + mappings * MAPPING_BYTES + buffers
+    }
+
+    /// `buffers` are those that have been counted already.
+    fn exact(&self, policy: &Policy, buffers: &mut HashSet<String>) -> u64 {
+        let (mut files, mut epolls, mut buffered) = (0, 0, 0);
+        // Where it cannot be read, the bound is all that is known.
+        let Ok(entries) = fs::read_dir(self.directory.join("fd")) else { return self.bound(policy) };
+        for link in entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()) {
+            let link = link.to_string_lossy();
+            files += 1;
+            match link.split(':').next() {
+                Some("pipe") if buffers.insert(link.to_string()) => buffered += PIPE_BYTES,
+                Some("socket") if buffers.insert(link.to_string()) => buffered += SOCKET_BYTES,
+                _ => epolls += u64::from(link == "anon_inode:[eventpoll]"),
+            }
+        }
+        let watches = epolls * files * policy.watch_bytes;
+        self.share() + self.page_tables + self.mappings() * MAPPING_BYTES + buffered + watches
+    }
+
+    /// The size of all mappings but private writable ones and code (proc_pid_statm(5)); bytes.
+    fn mapped(&self) -> u64 {
+        let statm = fs::read_to_string(self.directory.join("statm")).unwrap_or_default();
+        let pages: Vec<u64> = statm.split_whitespace().filter_map(|field| field.parse().ok()).collect();
+        let [size, _, _, text, _, data, ..] = pages[..] else { return 0 };
+        size.saturating_sub(text + data) * rustix::param::page_size() as u64
+    }
+
+    fn mappings(&self) -> u64 {
+        count_lines(&fs::read(self.directory.join("maps")).unwrap_or_default())
+    }
+
+    /// Bytes of files that are open or mapped and have no name any more.
+    fn unlinked_bytes(&self) -> u64 {
+        let open = fs::read_dir(self.directory.join("fd")).into_iter().flatten().filter_map(Result::ok);
+        let open = open.filter_map(|entry| fs::metadata(entry.path()).ok());
+        let open: u64 = open.filter(|file| file.is_file() && file.nlink() == 0).map(|file| file.blocks() * 512).sum();
+        let maps = fs::read_to_string(self.directory.join("maps")).unwrap_or_default();
+        let mapped: u64 = maps.lines().filter(|line| line.ends_with(" (deleted)")).map(length_of_mapping).sum();
+        open + mapped
+    }
+
+    /// The number of open descriptors: the size of the directory says it (Linux 6.2), or the number of its entries.
+    fn open_files(&self) -> u64 {
+        let directory = self.directory.join("fd");
+        match fs::metadata(&directory).map_or(0, |metadata| metadata.len()) {
+            0 => fs::read_dir(&directory).map_or(0, |entries| entries.count() as u64),
+            number => number,
+        }
+    }
+
+    /// Its share of resident pages, a page divided among those who map it (proc_pid_smaps(5)), without the scratch
+    /// space's, which are counted as files. All of them where the kernel does not say.
+    fn share(&self) -> u64 {
+        let Ok(rollup) = fs::read_to_string(self.directory.join("smaps_rollup")) else { return self.resident };
+        let share = kilobytes(&rollup, "Pss:").unwrap_or(self.resident);
+        share.saturating_sub(kilobytes(&rollup, "Pss_Shmem:").unwrap_or(0))
+    }
+}
+
+fn count_lines(text: &[u8]) -> u64 {
+    text.split(|byte| *byte == b'\n').count() as u64 - 1
+}
+
+fn kilobytes(text: &str, name: &str) -> Option<u64> {
+    field(text, name)?.strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+/// The size of the mapping that a line of maps begins with (proc_pid_maps(5)).
+fn length_of_mapping(line: &str) -> u64 {
+    let bounds = line.split(' ').next().and_then(|range| range.split_once('-'));
+    let parsed = bounds.and_then(|(from, to)| {
+        Some(u64::from_str_radix(to, 16).ok()?.saturating_sub(u64::from_str_radix(from, 16).ok()?))
+    });
+    parsed.unwrap_or(0)
+}

@@ -1,0 +1,49 @@
+//! What a process may do, as others of its user can change it; and an attempt on another's memory.
+
+use std::io;
+
+use rustix::process::Pid;
+
+/// The kinds of limits that the kernel has (RLIM_NLIMITS of asm-generic/resource.h).
+const RESOURCES: libc::__rlimit_resource_t = 16;
+
+/// IOPRIO_WHO_PROCESS of linux/ioprio.h.
+const IOPRIO_WHO_PROCESS: libc::c_int = 1;
+
+/// Everything about a thread that another process of the same user could change without tracing it: resource limits
+/// (prlimit(2)), priority (setpriority(2)), that of its input and output (ioprio_set(2)), scheduling attributes and
+/// processors (sched_setattr(2), sched_setaffinity(2)).
+pub fn standing(thread: Option<Pid>) -> Vec<u64> {
+    let number = thread.map_or(0, |thread| thread.as_raw_nonzero().get());
+    let mut found = Vec::new();
+    for resource in 0..RESOURCES {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the new limit is none, and the old one is written to a structure that outlives the call.
+        unsafe { libc::prlimit(number, resource, std::ptr::null(), &raw mut limit) };
+        found.extend([limit.rlim_cur, limit.rlim_max]);
+    }
+    let (mut processors, mut attributes) = ([0_u64; 16], [0_u64; 8]);
+    // SAFETY: the kernel writes at most the given size; the other calls take no pointer.
+    unsafe {
+        libc::syscall(libc::SYS_sched_getaffinity, number, size_of_val(&processors), &raw mut processors);
+        found.push(libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, number).cast_unsigned());
+        found.push(libc::syscall(libc::SYS_ioprio_get, IOPRIO_WHO_PROCESS, number).cast_unsigned());
+        let size = size_of_val(&attributes);
+        libc::syscall(libc::SYS_sched_getattr, number, &raw mut attributes, size, 0);
+    }
+    found.extend(processors);
+    found.extend(attributes);
+    found
+}
+
+/// Reads memory of another process (process_vm_readv(2)): for the probe, where it must fail.
+pub fn read_memory(process: Pid) -> io::Result<()> {
+    let mut byte = 0_u8;
+    let local = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
+    let remote = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
+    // SAFETY: one byte is written to a variable that outlives the call. The other process is only read, and need not
+    // have anything at that address.
+    let read =
+        unsafe { libc::process_vm_readv(process.as_raw_nonzero().get(), &raw const local, 1, &raw const remote, 1, 0) };
+    if read < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

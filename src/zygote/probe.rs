@@ -1,0 +1,85 @@
+//! One worker without Python, made like all others, that tries to break out of what it is locked into.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+
+use rustix::net::SocketFlags;
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::{Blueprint, WorkerEnds, foreign_variable, guard};
+use crate::channel;
+use crate::protocol::{END, GuardReport};
+use crate::sandbox::{Mechanism, Place, Policy, SandboxError};
+use crate::sys::{self, Side};
+
+/// Everything that cannot be had here, or that does not hold.
+pub fn probe(blueprint: &Blueprint) -> Vec<SandboxError> {
+    let mut found = attempt(blueprint).unwrap_or_else(|error| vec![error]);
+    if blueprint.policy.has(Mechanism::Environment) {
+        found.extend(foreign_variable());
+    }
+    found
+}
+
+fn attempt(blueprint: &Blueprint) -> Result<Vec<SandboxError>, SandboxError> {
+    let (control, ends) = ends()?;
+    let side = blueprint.fork().map_err(SandboxError::at(Mechanism::Namespaces, "clone"))?;
+    if let Side::Child = side {
+        // The parent's end must not live on here, where the guard waits for it to be closed.
+        drop(control);
+        guard::run(blueprint, None, ends);
+    }
+    drop(ends);
+    let found = listen(&control);
+    drop(control);
+    sys::wait(true).map_err(SandboxError::fault("wait for the guard"))?;
+    found
+}
+
+/// Lets a guard and its worker come and go.
+fn listen(control: &OwnedFd) -> Result<Vec<SandboxError>, SandboxError> {
+    match report(control)? {
+        GuardReport::Ready { .. } => {}
+        GuardReport::Failed(errors) => return Ok(errors),
+        other => return Err(SandboxError::fault("probe")(format!("unexpected report {other:?}"))),
+    }
+    channel::send(control, END, &[]).map_err(SandboxError::fault("end the worker"))?;
+    match report(control)? {
+        GuardReport::Gone { .. } => Ok(Vec::new()),
+        GuardReport::Remains { reason } => Err(SandboxError::at(Mechanism::Sweep, "probe")(reason)),
+        other => Err(SandboxError::fault("probe")(format!("unexpected report {other:?}"))),
+    }
+}
+
+fn report(control: &OwnedFd) -> Result<GuardReport, SandboxError> {
+    let message = channel::receive(control).map_err(SandboxError::fault("hear of the guard"))?;
+    let message = message.ok_or("it ended").map_err(SandboxError::fault("hear of the guard"))?;
+    message.parse().map_err(SandboxError::fault("hear of the guard"))
+}
+
+/// A control socket, and the ends of a worker for which there is no job.
+fn ends() -> Result<(OwnedFd, WorkerEnds), SandboxError> {
+    let failed = SandboxError::fault::<std::io::Error>;
+    let (control, theirs) = channel::pair(SocketFlags::empty()).map_err(failed("make a socket"))?;
+    let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(SandboxError::fault("make a pipe"));
+    let ((channel, _), (_, stdout), (_, stderr)) = (pipe()?, pipe()?, pipe()?);
+    Ok((control, WorkerEnds { channel, stdout, stderr, control: theirs }))
+}
+
+/// Leaves a process and a file behind, which the guard must find. A sealed worker cannot, and where nothing ends them, they
+/// would stay. Whether this is the process that is left, which is only to wait.
+pub fn leave_something(policy: &Policy, place: &Place) -> bool {
+    let is_ended = policy.has(Mechanism::Namespaces) || policy.has(Mechanism::Sweep);
+    if policy.has(Mechanism::Seal) || !is_ended {
+        return false;
+    }
+    // The directory is the worker's own.
+    let _ = fs::write(place.scratch.join("left"), "behind");
+    // SAFETY: this process has one thread, and the child only waits.
+    let is_left = matches!(unsafe { sys::fork() }, Ok(Side::Child));
+    if is_left {
+        // In a session of its own, where that is allowed, and without a parent soon.
+        let _ = rustix::process::setsid();
+    }
+    is_left
+}

@@ -1,0 +1,173 @@
+//! The hosts that the service runs on, and the service on each of them.
+
+use std::ffi::OsString;
+
+use rustix::process::geteuid;
+use serde_json::{Value, json};
+
+use crate::suite::Target;
+use crate::support::emulator::{Emulator, binary, direct_reply, tool};
+use crate::support::jail::{jail, wrapped};
+use crate::support::{Directory, Log, Owned, Reply, Server, dedent, server};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// Linux, an ordinary user.
+    User,
+    /// Linux, root.
+    Root,
+    /// Google Cloud Run's first generation.
+    GVisor,
+    /// Docker, an ordinary user.
+    Container,
+    /// Docker, root without capabilities.
+    ContainerRoot,
+    /// A function on AWS Lambda.
+    Lambda,
+}
+
+/// The service on a host. It ends with everything below it when dropped.
+pub struct Service {
+    front: Front,
+    /// What the host itself writes; removed after the service has ended.
+    _traces: Option<Directory>,
+}
+
+enum Front {
+    Http(Server),
+    Lambda(Emulator),
+}
+
+impl Host {
+    /// Starts the service with default settings and waits until it is there.
+    pub fn start(self) -> Service {
+        self.start_with(&[])
+    }
+
+    /// The same with these variables in its environment.
+    pub fn start_with(self, variables: &[(&str, &str)]) -> Service {
+        assert!(geteuid().is_root(), "{self:?}: only root can make the other hosts: start the tests as root");
+        let traces = (self == Self::GVisor).then(|| Directory::new("gvisor"));
+        let front = match self {
+            Self::Lambda => {
+                let function = [jail("lambda"), vec![binary().into()]].concat();
+                Front::Lambda(Emulator::of(&function, variables))
+            }
+            _ => Front::Http(self.serve(traces.as_ref(), variables)),
+        };
+        Service { front, _traces: traces }
+    }
+
+    fn serve(self, traces: Option<&Directory>, variables: &[(&str, &str)]) -> Server {
+        let inner = server::command(variables);
+        let mut command = match self.words(traces) {
+            words if words.is_empty() => inner,
+            words => wrapped(&words, &inner),
+        };
+        if let Some(traces) = traces {
+            command.env("TMPDIR", traces.path());
+        }
+        Server::launch(command)
+    }
+
+    /// What precedes the command of the service.
+    fn words(self, traces: Option<&Directory>) -> Vec<OsString> {
+        match self {
+            Self::Root => Vec::new(),
+            Self::User => jail("user"),
+            Self::Container => jail("container"),
+            Self::ContainerRoot => jail("container-root"),
+            Self::GVisor => gvisor(traces.expect("gVisor leaves traces")),
+            Self::Lambda => panic!("a function is started by Lambda"),
+        }
+    }
+}
+
+/// gVisor with the machine's files, on which it lays changes in memory, and the machine's network.
+fn gvisor(traces: &Directory) -> Vec<OsString> {
+    let mut words = vec![tool("runsc").into_os_string()];
+    words.push(format!("--root={}", traces.path().join("state").display()).into());
+    // Rootless, because it would build a network of its own otherwise, with the machine's firewall. The variable that
+    // says where it may leave traces is not the service's.
+    let options = "--rootless --network=host --platform=systrap --ignore-cgroups do --quiet -- env --unset=TMPDIR";
+    words.extend(options.split(' ').map(OsString::from));
+    words
+}
+
+/// A process's number in its innermost PID namespace (proc_pid_status(5)).
+fn number_inside(pid: u32) -> Option<i32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    line.split_whitespace().last()?.parse().ok()
+}
+
+impl Service {
+    /// Where HTTP requests go; on Lambda, direct invocations.
+    pub fn url(&self) -> String {
+        match &self.front {
+            Front::Http(server) => server.url("/execute"),
+            Front::Lambda(emulator) => emulator.url().to_owned(),
+        }
+    }
+
+    /// The service as something to attack.
+    pub fn target(&self) -> Target {
+        let target = match &self.front {
+            Front::Http(server) => Target::http(&server.url(""), None),
+            Front::Lambda(emulator) => Target::lambda(emulator.url()),
+        };
+        target.expect("both are URLs")
+    }
+
+    /// Runs a script (see [`dedent`]) and compares as if all hosts answered by HTTP.
+    pub async fn execute(&self, script: &str) -> Reply {
+        self.execute_with(script, json!({})).await
+    }
+
+    /// The same with arguments for `main`.
+    pub async fn execute_with(&self, script: &str, inputs: Value) -> Reply {
+        match &self.front {
+            Front::Http(server) => server.execute_with(script, json!({ "inputs": inputs })).await,
+            Front::Lambda(_) => {
+                let (status, answer) = self.try_execute(script, inputs).await;
+                assert_eq!(status, 200, "the invocation failed: {answer}\n{}", self.log());
+                direct_reply(&answer, self.log())
+            }
+        }
+    }
+
+    /// On Lambda: the status of the invocation and what it was answered with, also where the function failed.
+    pub async fn try_execute(&self, script: &str, inputs: Value) -> (u16, String) {
+        let payload = json!({ "script": dedent(script), "inputs": inputs }).to_string();
+        self.emulator().try_invoke(payload).await
+    }
+
+    /// A plain script gets its right answer.
+    pub async fn is_well(&self) {
+        self.execute("def main():\n    print('well')\n    return 2 + 3").await.succeeds("5", "well\n");
+    }
+
+    pub fn emulator(&self) -> &Emulator {
+        match &self.front {
+            Front::Lambda(emulator) => emulator,
+            Front::Http(_) => panic!("only Lambda has an emulator"),
+        }
+    }
+
+    /// The numbers that the host's processes have among themselves, with their commands.
+    pub fn numbers_inside(&self) -> Vec<(i32, String)> {
+        let below = self.process().descendants();
+        below.iter().filter_map(|entry| Some((number_inside(entry.pid)?, entry.command.clone()))).collect()
+    }
+
+    pub fn process(&self) -> &Owned {
+        match &self.front {
+            Front::Http(server) => server.process(),
+            Front::Lambda(emulator) => emulator.process(),
+        }
+    }
+
+    pub fn log(&self) -> &Log {
+        self.process().log()
+    }
+}

@@ -1,0 +1,70 @@
+//! A guard is killed from outside while its job runs.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use py_executor::sandbox::Mechanism;
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::service::service;
+use crate::support::process::{Entry, Watched, list, named};
+use crate::support::{PATIENCE, Server, announcing, unique, until};
+
+/// The status of a service that could not make sure that nothing was left of a script.
+const COMPROMISED: i32 = 70;
+
+/// A script that can be found, with a child in its process group that can be found too, and that answers when so much
+/// time has passed from now on, however often it is begun.
+fn script(name: &str, wait: Duration) -> String {
+    let announce = announcing(name);
+    let end = (SystemTime::now() + wait).duration_since(UNIX_EPOCH).expect("it is later").as_secs_f64();
+    format!(
+        "import os, time\n\ndef main():\n    child = os.fork()\n    {announce}\n    time.sleep(max({end} - time.time(), 0))\n    \
+         if child == 0:\n        os._exit(0)\n    return 2 + 3\n"
+    )
+}
+
+/// Both processes of the script, and its guard: the parent of the one whose parent is not the other.
+async fn running(name: &str) -> (Vec<Watched>, Watched) {
+    let both = until("the script runs", || Some(named(name)).filter(|found| found.len() == 2)).await;
+    let is_of_script = |pid: u32| both.iter().any(|entry| entry.pid == pid);
+    let worker = both.iter().find(|entry| !is_of_script(entry.parent)).expect("one is the other's parent");
+    let guard = list().into_iter().find(|entry| entry.pid == worker.parent).expect("the worker has a guard");
+    (both.iter().filter_map(Entry::watch).collect(), guard.watch().expect("it lives"))
+}
+
+#[tokio::test]
+async fn without_namespaces_the_service_ends_itself_and_what_it_guarded() {
+    let mut server = Server::launch(service("user", "strict", &[Mechanism::Namespaces]));
+    let name = unique();
+    let request = server.request(reqwest::Method::POST, "/execute").header("content-type", "application/json");
+    let request = request.body(json!({ "script": script(&name, Duration::from_secs(25)) }).to_string());
+    let job = tokio::spawn(request.send());
+
+    let (processes, guard) = running(&name).await;
+    guard.signal(Signal::KILL);
+    let status = server.process_mut().wait(PATIENCE);
+    assert_eq!(status.code(), Some(COMPROMISED), "{}", server.log());
+    assert!(server.log().text().contains("so the service ends"), "{}", server.log());
+    let all_ended = processes.iter().all(|process| process.ends_within(Duration::from_secs(10)));
+    assert!(all_ended, "something of the job outlives its guard\n{}", server.log());
+    assert!(job.await.expect("it does not panic").is_err(), "a job is answered whose guard is gone");
+}
+
+#[tokio::test]
+async fn with_namespaces_all_of_the_job_ends_and_it_is_begun_again() {
+    let server = Server::launch(service("user", "strict", &[]));
+    let name = unique();
+    let source = script(&name, Duration::from_secs(10));
+    let job = server.execute(&source);
+    let attack = async {
+        let (processes, guard) = running(&name).await;
+        guard.signal(Signal::KILL);
+        let all_ended = processes.iter().all(|process| process.ends_within(Duration::from_secs(10)));
+        assert!(all_ended, "something of the job outlives its guard");
+    };
+    let (reply, ()) = tokio::join!(job, attack);
+    reply.succeeds("5", "");
+    assert!(server.log().text().contains("a worker was lost"), "{}", server.log());
+    server.is_well().await;
+}

@@ -1,0 +1,12 @@
+//! The sandbox, mechanism by mechanism: what a script gets where one is not there, and what the service says of it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod attack;
+mod guard;
+mod health;
+mod hosts;
+mod mutations;
+mod posture;
+mod service;
