@@ -6,12 +6,14 @@ WATCH_ADDRESS ?= 127.0.0.1
 WATCH_PORT ?= 9000
 FUZZ_SECONDS ?= 10
 URL ?= http://127.0.0.1:8080
+SECONDS ?= 600
+PLOT ?= target/bench/plot.svg
 
 RUNTIME := $(CURDIR)/target/layer/runtime
 TOOLS := $(CURDIR)/target/tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test attack fuzz layer tools watch check clean build-RuntimeLayer
+.PHONY: help run test attack bench soak bench-programs fuzz layer tools watch check clean build-RuntimeLayer
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -26,6 +28,17 @@ test: layer tools ## build what is needed and pass all tests
 
 attack: ## attack a running service and say what held (URL=http://..., ATTACK_FLAGS=--lambda, --only PATTERN, --json)
 	cargo run --quiet --locked --example attack -- $(ATTACK_FLAGS) $(URL)
+
+bench: layer tools bench-programs ## measure the service beside other ways to run Python (PLOT=docs/performance.svg, BENCH_FLAGS="--only start")
+	target/release/examples/bench --json target/bench/results.json $(BENCH_FLAGS)
+	benches/plot target/bench/results.json $(PLOT)
+
+soak: layer tools bench-programs ## full load for SECONDS=600: does anything of it stay?
+	target/release/examples/bench --soak $(SECONDS)
+
+bench-programs:
+	@benches/tools/setup
+	cargo build --release --locked --bins --example bench
 
 layer: ## build the Python runtime, target/layer/runtime (ARCH=x86_64 or arm64)
 	@layer/build $(ARCH)
