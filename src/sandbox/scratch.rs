@@ -61,8 +61,8 @@ impl Scratch {
         Ok(scratch)
     }
 
-    /// A directory whose name cannot be guessed: some calls that no Landlock rule is about (chmod(2), utime(2)) work on
-    /// other directories of the same user for whoever knows their name.
+    /// A directory whose name cannot be guessed: a script that knew it could tell by stat(2), which no Landlock rule is
+    /// about, what another one does in there.
     fn directory() -> Result<Self, SandboxError> {
         let name = random_name().map_err(failed("getrandom"))?;
         let path = Path::new(SCRATCH).join(format!("py-executor-{name}"));
