@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::process::Child;
-use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock, mpsc, watch};
+use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -20,9 +20,6 @@ use crate::sandbox::{Mechanism, Policy};
 /// Between two attempts of something that failed: long enough not to take a processor, short enough to recover at once.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// How long until a worker is looked for again where none is parked: a small part of what making one takes.
-const NEXT_LOOK: Duration = Duration::from_micros(200);
-
 /// A zygote that dies younger than this is not replaced at once.
 const INFANT: Duration = Duration::from_secs(1);
 
@@ -34,6 +31,8 @@ type Current = watch::Receiver<Option<Arc<Zygote>>>;
 /// The parked workers and those who see to them.
 pub struct Pool {
     parked: Mutex<mpsc::Receiver<Worker>>,
+    /// A permit for each parked worker that nobody has claimed yet.
+    unclaimed: Arc<Semaphore>,
     current: Current,
     tasks: Mutex<JoinSet<()>>,
     /// Shared by the scripts that run; held alone to make a worker that no script may see in the making.
@@ -58,6 +57,7 @@ impl Pool {
 
         let concurrency = posture.concurrency(config.concurrency);
         let (parking, parked) = mpsc::channel(concurrency);
+        let unclaimed = Arc::new(Semaphore::new(0));
         let (publish, current) = watch::channel(Some(Arc::clone(&zygote)));
         let quiet = Arc::new(RwLock::new(()));
         // A sealed script can still signal processes of its user: none is there but those that must be.
@@ -65,14 +65,9 @@ impl Pool {
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise(nursery, zygote, child, publish));
         for first in std::iter::once(Some(first)).chain((1..concurrency).map(|_| None)) {
-            tasks.spawn(fill(parking.clone(), current.clone(), first, alone.clone()));
+            tasks.spawn(fill(parking.clone(), Arc::clone(&unclaimed), current.clone(), first, alone.clone()));
         }
-        Ok((Self { parked: Mutex::new(parked), current, tasks: Mutex::new(tasks), quiet }, posture))
-    }
-
-    /// To be held while a script runs.
-    async fn script_runs(&self) -> OwnedRwLockReadGuard<()> {
-        Arc::clone(&self.quiet).read_owned().await
+        Ok((Self { parked: Mutex::new(parked), unclaimed, current, tasks: Mutex::new(tasks), quiet }, posture))
     }
 
     /// Python's version; `None` while there is no zygote.
@@ -82,19 +77,11 @@ impl Pool {
 
     /// A worker that waits for its job, and what is to be held while it runs; `None` when the pool has stopped.
     pub async fn take(&self) -> Option<(Worker, OwnedRwLockReadGuard<()>)> {
-        let mut parked = self.parked.lock().await;
         loop {
-            // Held before a place becomes free, so that no worker is made in it before the script is over.
-            let script_runs = self.script_runs().await;
-            let worker = match parked.try_recv() {
-                Ok(worker) => worker,
-                Err(mpsc::error::TryRecvError::Disconnected) => return None,
-                Err(mpsc::error::TryRecvError::Empty) => {
-                    drop(script_runs);
-                    tokio::time::sleep(NEXT_LOOK).await;
-                    continue;
-                }
-            };
+            self.unclaimed.acquire().await.ok()?.forget();
+            // Held before the worker's place becomes free, so that none is made in it before the script is over.
+            let script_runs = Arc::clone(&self.quiet).read_owned().await;
+            let worker = self.parked.lock().await.try_recv().ok()?;
             if worker.is_alive() {
                 return Some((worker, script_runs));
             }
@@ -105,6 +92,7 @@ impl Pool {
     /// Ends all workers and zygotes.
     pub async fn stop(&self) {
         self.tasks.lock().await.shutdown().await;
+        self.unclaimed.close();
         let mut parked = self.parked.lock().await;
         parked.close();
         while parked.try_recv().is_ok() {}
@@ -144,6 +132,7 @@ async fn supervise(nursery: Nursery, zygote: Arc<Zygote>, child: Child, publish:
 /// Makes workers as long as there is room to park them; with `alone`, only while no script runs.
 async fn fill(
     parking: mpsc::Sender<Worker>,
+    unclaimed: Arc<Semaphore>,
     mut current: Current,
     mut first: Option<Worker>,
     alone: Option<Arc<RwLock<()>>>,
@@ -161,6 +150,7 @@ async fn fill(
             },
         };
         place.send(worker);
+        unclaimed.add_permits(1);
     }
 }
 

@@ -142,18 +142,22 @@ impl<'a> Watchdog<'a> {
     fn locks(&self, processes: &[Process]) -> u64 {
         let Ok(file) = fs::File::open("locks") else { return 0 };
         let numbers: HashSet<&OsStr> = processes.iter().filter_map(|process| process.directory.file_name()).collect();
-        let (mut lines, mut line) = (0, Vec::new());
+        let (mut held, mut line) = (0, Vec::new());
         let mut file = BufReader::with_capacity(64 * 1024, file);
-        // No more than are too many.
-        while lines * LOCK_BYTES <= self.policy.memory_bytes
-            && !(lines % 1024 == 0 && (self.interrupted)())
-            && file.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0)
-        {
-            let holder = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).nth(4);
-            lines += u64::from(holder.is_some_and(|number| numbers.contains(OsStr::from_bytes(number))));
+        for read in 1_u64.. {
+            // No more than are too many.
+            let enough = held * LOCK_BYTES > self.policy.memory_bytes;
+            if enough || (read.is_multiple_of(1024) && (self.interrupted)()) {
+                break;
+            }
             line.clear();
+            if !file.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
+                break;
+            }
+            let holder = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).nth(4);
+            held += u64::from(holder.is_some_and(|number| numbers.contains(OsStr::from_bytes(number))));
         }
-        lines
+        held
     }
 
     fn processes(&self) -> Vec<Process> {

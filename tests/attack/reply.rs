@@ -3,9 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use members::members;
+
+#[allow(clippy::duplicate_mod, reason = "the suite is also a part of tests that have it already")]
+#[path = "../support/members.rs"]
+mod members;
 
 /// An answer, the same from an HTTP front door and from a direct invocation.
 #[derive(Debug, Clone)]
@@ -22,7 +27,7 @@ pub struct Reply {
 impl Reply {
     pub fn new(status: u16, body: &[u8], took: Duration) -> Self {
         let text = String::from_utf8_lossy(body).into_owned();
-        let members = serde_json::from_str::<Members>(&text).map(|members| members.0).unwrap_or_default();
+        let members = members(&text).unwrap_or_default();
         let keys = members.iter().map(|(key, _)| key.clone()).collect();
         let body = members.into_iter().map(|(key, value)| (key, decoded(&value))).collect();
         Self { status, text, took, keys, body }
@@ -81,31 +86,4 @@ impl fmt::Display for Reply {
 /// A value that is nested deeper than this program can hold stands for itself, as text.
 fn decoded(value: &RawValue) -> Value {
     serde_json::from_str(value.get()).unwrap_or_else(|_| Value::from(value.get()))
-}
-
-/// The members of an object in the order of the text, duplicates too.
-#[derive(Default)]
-struct Members(Vec<(String, Box<RawValue>)>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(InOrder)
-    }
 }

@@ -4,6 +4,7 @@
 
 pub mod emulator;
 pub mod jail;
+pub mod members;
 pub mod process;
 pub mod python;
 pub mod reply;

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use reqwest::header::HeaderMap;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::Log;
+use super::members::members;
 
 /// What came back: status, headers and the body as it was on the wire.
 #[derive(Clone)]
@@ -142,33 +143,4 @@ impl fmt::Debug for Reply {
 /// `text` as a JSON string.
 pub fn json_text(text: &str) -> String {
     serde_json::to_string(text).expect("every text can be encoded")
-}
-
-/// The members of a JSON object in the order of the text.
-pub fn members(object: &str) -> Result<Vec<(String, Box<RawValue>)>, serde_json::Error> {
-    struct Members(Vec<(String, Box<RawValue>)>);
-
-    impl<'de> Deserialize<'de> for Members {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct InOrder;
-
-            impl<'de> Visitor<'de> for InOrder {
-                type Value = Members;
-
-                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.write_str("an object")
-                }
-
-                fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                    let mut members = Vec::new();
-                    while let Some(member) = map.next_entry()? {
-                        members.push(member);
-                    }
-                    Ok(Members(members))
-                }
-            }
-            deserializer.deserialize_map(InOrder)
-        }
-    }
-    serde_json::from_str::<Members>(object).map(|members| members.0)
 }

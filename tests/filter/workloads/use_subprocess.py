@@ -5,6 +5,10 @@ import subprocess
 import sys
 
 
+# Whoever starts this in the background may have it ignore the signal, and its children with it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def python(code, **options):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, **options)
 
