@@ -4,6 +4,7 @@
 //! goes to its worker, and an outcome comes back, as a binary frame on a stream socket: they can be megabytes, and an
 //! outcome is written by a process that a script controls.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,19 +15,20 @@ use crate::sandbox::{Policy, SandboxError};
 /// No datagram between trusted processes is larger.
 pub const MAX_MESSAGE: usize = 64 * 1024;
 
-/// What the service asks of a zygote before it forks.
+/// What the service asks of a zygote.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ZygoteRequest {
     /// Make a worker by this policy, try to break out of it, and say what did not work or did not hold.
     Probe(Policy),
-    /// Import these modules, and then fork workers by this policy.
+    /// Load Python, and then make guards by this policy. These modules will be preloaded: they must be there.
     Serve { policy: Policy, preload: Vec<String> },
+    /// Fork a guard. Carries its end of the control socket.
+    Guard,
+    /// Fork another zygote, which imports these modules. Carries the ends that it is to have of a socket, and of a pipe
+    /// that says by its end when it has died.
+    Preload(Vec<String>),
 }
-
-/// Every later message to a zygote asks for a worker. It carries the worker's ends of the channels, in the order of the
-/// fields of `zygote::WorkerEnds`.
-pub const FORK: &[u8] = b"fork";
 
 /// What a zygote answers.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,17 +40,30 @@ pub enum ZygoteReply {
     Held,
     /// What cannot be had on this host, or does not hold.
     Refused(Vec<SandboxError>),
-    /// Python is up and everything is imported.
-    Ready { python: String },
+    /// Python is up, and guards can be made.
+    Ready(Ready),
     /// It cannot start.
     Failed { reason: String },
-    /// A worker was forked.
+    /// A guard, or another zygote, was forked.
     Forked,
     /// The fork failed.
     NotForked { reason: String },
 }
 
-/// What the service tells a guard: the job starts now, so watch it.
+/// What a zygote brings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// Python's version.
+    pub python: String,
+    /// Top-level modules whose import costs a script nothing.
+    pub loaded: BTreeSet<String>,
+}
+
+/// What the service tells a guard: make a worker. Carries the worker's ends of the channels, in the order of the fields of
+/// `zygote::WorkerEnds`.
+pub const MAKE: &[u8] = b"make";
+
+/// What the service tells a guard: the job has come, so watch it.
 pub const START: &[u8] = b"start";
 
 /// What the service tells a guard: end the worker and everything that came of it, and say when that is done.

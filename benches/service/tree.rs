@@ -25,8 +25,11 @@ impl Tree {
             all.iter().filter(|entry| parents.contains(&entry.parent)).map(|entry| entry.pid).collect()
         };
         let launchers = below(&[process.id()]);
-        let zygotes = below(&launchers);
-        let guards = below(&zygotes);
+        let first = below(&launchers);
+        // A zygote that has forked itself and gone on with imports, and guards.
+        let (preloaded, _): (Vec<u32>, Vec<u32>) = below(&first).into_iter().partition(|pid| is_preloaded(*pid));
+        let zygotes = [first, preloaded].concat();
+        let guards: Vec<u32> = below(&zygotes).into_iter().filter(|pid| !zygotes.contains(pid)).collect();
         let known = |pid: &u32| launchers.contains(pid) || zygotes.contains(pid) || guards.contains(pid);
         let workers = all.iter().map(|entry| entry.pid).filter(|pid| !known(pid)).collect();
         Self { service: process.id(), launchers, zygotes, guards, workers }
@@ -59,8 +62,8 @@ impl Tree {
         let is_below = |pid: u32| -> bool {
             let mut at = pid;
             while let Some(parent) = parent(at).filter(|parent| *parent > 1) {
-                if parent == zygote {
-                    return true;
+                if self.zygotes.contains(&parent) {
+                    return parent == zygote;
                 }
                 at = parent;
             }

@@ -1,9 +1,10 @@
 //! From a [`Job`] to its [`Outcome`]: admission, a worker, watching it until its end.
 
 pub mod capture;
+mod family;
+mod guard;
 mod pool;
 mod posture;
-mod remains;
 mod worker;
 mod zygote;
 
@@ -22,8 +23,8 @@ use crate::sandbox::Mechanism;
 use crate::sandbox::integrity::Integrity;
 use crate::sandbox::posture::Posture;
 use crate::sandbox::privileges::Installation;
+use guard::Usage;
 use pool::Pool;
-use remains::Usage;
 use worker::{Lost, Run};
 pub use zygote::StartError;
 
@@ -91,7 +92,7 @@ enum Phase {
 
 /// Runs jobs, each in a sandboxed process of its own.
 pub struct Executor {
-    pool: Pool,
+    pool: Arc<Pool>,
     posture: Posture,
     /// On a sealed host: what a script must not have changed about the service.
     integrity: Option<Integrity>,
@@ -111,7 +112,7 @@ impl Executor {
         let (pool, posture) = Pool::start(config, installation).await?;
         let concurrency = posture.concurrency(config.concurrency);
         Ok(Self {
-            pool,
+            pool: Arc::new(pool),
             integrity: posture.policy.has(Mechanism::Seal).then(Integrity::of_this_process),
             posture,
             collect: Collect::new(config),
@@ -159,7 +160,7 @@ impl Executor {
         let begun = Instant::now();
         for _ in 0..ATTEMPTS {
             let token = new_token().map_err(|error| fault(&error))?;
-            let (worker, script_runs) = self.pool.take().await.ok_or(Unavailable::ShuttingDown)?;
+            let worker = self.pool.take(job).await.ok_or(Unavailable::ShuttingDown)?;
             match worker.run(job, token, self.collect, turn).await {
                 Ok(Run { outcome, remains }) => {
                     let gone = async move {
@@ -167,15 +168,20 @@ impl Executor {
                         if let Some(Usage { cpu, max_rss_bytes }) = usage {
                             debug!(cpu_ms = cpu.as_secs_f64() * 1e3, max_rss_bytes, "a worker is gone");
                         }
-                        drop((turn, script_runs));
+                        turn
                     };
                     if self.posture.policy.has(Mechanism::Sweep) {
                         // Nothing may be left behind when the answer leaves, which may be the last thing that this
                         // process does for a while.
-                        gone.await;
+                        let turn = gone.await;
                         self.check_integrity();
+                        let pool = Arc::clone(&self.pool);
+                        tokio::spawn(async move {
+                            pool.refill().await;
+                            drop(turn);
+                        });
                     } else {
-                        // Namespaces end with the worker: the answer need not wait for that, the next job does.
+                        // A PID namespace ends as a whole: the answer need not wait for that, the next job does.
                         tokio::spawn(gone);
                     }
                     return Ok(outcome);
@@ -201,13 +207,18 @@ impl Executor {
     fn check_integrity(&self) {
         if self.integrity.as_ref().is_some_and(|before| !Integrity::of_this_process().is_as(before)) {
             error!("a script has changed the service's limits or priority, so the service ends");
-            std::process::exit(remains::COMPROMISED);
+            std::process::exit(guard::COMPROMISED);
         }
     }
 
     /// Answers waiting and new jobs with [`Unavailable::ShuttingDown`], and waits until the running ones are done.
     pub async fn drain(&self) {
         self.phase.send_replace(Phase::Draining);
+        let _ = self.running.acquire_many(self.concurrency).await;
+    }
+
+    /// Waits until nothing is left of the jobs that ran, and all is ready for the next one.
+    pub async fn settled(&self) {
         let _ = self.running.acquire_many(self.concurrency).await;
     }
 

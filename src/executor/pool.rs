@@ -1,49 +1,47 @@
-//! Workers made ahead. A job takes one that is already forked and locked in; the next one is made meanwhile.
+//! Workers made ahead. A job takes one that is already forked, locked in and rehearsed; the next one is made meanwhile.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::process::Child;
-use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock, Semaphore, mpsc, watch};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{debug, warn};
 
+use super::family::{Current, Family, Nursery, Parents, RETRY, State};
+use super::guard::{Home, MakeError};
 use super::posture;
 use super::worker::Worker;
 use super::zygote::{StartError, Zygote};
 use crate::config::Config;
+use crate::job::Job;
+use crate::sandbox::Mechanism;
 use crate::sandbox::posture::Posture;
 use crate::sandbox::privileges::Installation;
-use crate::sandbox::{Mechanism, Policy};
 
-/// Between two attempts of something that failed: long enough not to take a processor, short enough to recover at once.
-const RETRY: Duration = Duration::from_millis(100);
+/// How many workers of each zygote wait beyond those that may run. Jobs come in bursts, and a worker takes longer to make
+/// than most jobs to run; one that waits takes a few megabytes.
+const SPARE: usize = 4;
 
-/// A zygote that dies younger than this is not replaced at once.
-const INFANT: Duration = Duration::from_secs(1);
-
-/// The longest pause before a zygote is replaced.
-const MAX_BACK_OFF: Duration = Duration::from_secs(1);
-
-type Current = watch::Receiver<Option<Arc<Zygote>>>;
-
-/// The parked workers and those who see to them.
+/// The workers that wait, and those who see to them.
 pub struct Pool {
-    parked: Mutex<mpsc::Receiver<Worker>>,
-    /// A permit for each parked worker that nobody has claimed yet.
-    unclaimed: Arc<Semaphore>,
-    current: Current,
-    tasks: Mutex<JoinSet<()>>,
-    /// Shared by the scripts that run; held alone to make a worker that no script may see in the making.
-    quiet: Arc<RwLock<()>>,
+    family: Family,
+    parked: Parked,
+    tasks: AsyncMutex<JoinSet<()>>,
 }
 
-/// What zygotes are started with.
-struct Nursery {
-    installation: Installation,
-    policy: Policy,
-    preload: Vec<String>,
+/// How workers wait.
+enum Parked {
+    /// Workers of both zygotes.
+    Apart { base: Arc<Shelf>, preloaded: Arc<Shelf> },
+    /// A sealed script can still signal processes of its user: besides its own worker there is none, and one is made only
+    /// while no script runs.
+    Alone(Box<Lone>),
+}
+
+/// Which zygote a job's worker comes of. This decides how fast it is, never what it may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Base,
+    Preloaded,
 }
 
 impl Pool {
@@ -53,116 +51,230 @@ impl Pool {
         let nursery = Nursery { installation, policy: posture.policy.clone(), preload: config.preload.clone() };
         let (zygote, child) = embryo.grow_up(&nursery.policy, &nursery.preload).await?;
         let zygote = Arc::new(zygote);
-        let first = Worker::make(&zygote).await.map_err(|error| StartError::Worker(error.to_string()))?;
+        let home = Home::default();
+        let first = make(&home, &zygote).await.map_err(|error| StartError::Worker(error.to_string()))?;
+        let (parents, family) = Parents::new(nursery, Arc::clone(&zygote));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(parents.keep(zygote, child));
 
         let concurrency = posture.concurrency(config.concurrency);
-        let (parking, parked) = mpsc::channel(concurrency);
-        let unclaimed = Arc::new(Semaphore::new(0));
-        let (publish, current) = watch::channel(Some(Arc::clone(&zygote)));
-        let quiet = Arc::new(RwLock::new(()));
-        // A sealed script can still signal processes of its user: none is there but those that must be.
-        let alone = posture.policy.has(Mechanism::Seal).then(|| Arc::clone(&quiet));
-        let mut tasks = JoinSet::new();
-        tasks.spawn(supervise(nursery, zygote, child, publish));
-        for first in std::iter::once(Some(first)).chain((1..concurrency).map(|_| None)) {
-            tasks.spawn(fill(parking.clone(), Arc::clone(&unclaimed), current.clone(), first, alone.clone()));
-        }
-        Ok((Self { parked: Mutex::new(parked), unclaimed, current, tasks: Mutex::new(tasks), quiet }, posture))
+        let parked = if posture.policy.has(Mechanism::Seal) {
+            Parked::Alone(Box::new(Lone::new(home, first)))
+        } else {
+            let room = concurrency + SPARE;
+            let (base, preloaded) = (Shelf::new(home, room), Shelf::new(Home::default(), room));
+            base.put(first);
+            for (shelf, zygote) in [(&base, &family.base), (&preloaded, &family.preloaded)] {
+                for _ in 0..room {
+                    tasks.spawn(Arc::clone(shelf).fill(zygote.clone()));
+                }
+            }
+            Parked::Apart { base, preloaded }
+        };
+        Ok((Self { family, parked, tasks: AsyncMutex::new(tasks) }, posture))
     }
 
     /// Python's version; `None` while there is no zygote.
     pub fn python(&self) -> Option<String> {
-        self.current.borrow().as_ref().map(|zygote| zygote.python.clone())
+        self.family.base.borrow().zygote().map(|zygote| zygote.ready.python.clone())
     }
 
-    /// A worker that waits for its job, and what is to be held while it runs; `None` when the pool has stopped.
-    pub async fn take(&self) -> Option<(Worker, OwnedRwLockReadGuard<()>)> {
-        loop {
-            self.unclaimed.acquire().await.ok()?.forget();
-            // Held before the worker's place becomes free, so that none is made in it before the script is over.
-            let script_runs = Arc::clone(&self.quiet).read_owned().await;
-            let worker = self.parked.lock().await.try_recv().ok()?;
-            if worker.is_alive() {
-                return Some((worker, script_runs));
+    /// A worker that waits for its job; `None` when the pool has stopped.
+    pub async fn take(&self, job: &Job) -> Option<Worker> {
+        match (&self.parked, self.kind(job)) {
+            (Parked::Apart { base, .. }, Kind::Base) => base.take().await,
+            (Parked::Apart { base, preloaded }, Kind::Preloaded) => {
+                let mut state = self.family.preloaded.clone();
+                let failed = async move { state.wait_for(|state| matches!(state, State::Failed)).await.is_ok() };
+                tokio::select! {
+                    biased;
+                    worker = preloaded.take() => worker,
+                    _ = failed => base.take().await,
+                }
             }
-            warn!("a parked worker has died");
+            (Parked::Alone(lone), kind) => lone.take(kind, &self.family).await,
         }
+    }
+
+    /// To be called when a script is over and nothing of it is left, while no other one may begin.
+    pub async fn refill(&self) {
+        if let Parked::Alone(lone) = &self.parked {
+            lone.refill(&self.family).await;
+        }
+    }
+
+    /// The first zygote's, unless the job names a module that this one does not have.
+    fn kind(&self, job: &Job) -> Kind {
+        let base = self.family.base.borrow();
+        // While there is none, it is not known what the next one will have.
+        let Some(zygote) = base.zygote() else { return Kind::Base };
+        let top_level = |name: &str| name.split('.').next().map(str::to_owned).unwrap_or_default();
+        let has_all = job.imports().lines().all(|name| zygote.ready.loaded.contains(&top_level(name)));
+        if has_all { Kind::Base } else { Kind::Preloaded }
     }
 
     /// Ends all workers and zygotes.
     pub async fn stop(&self) {
         self.tasks.lock().await.shutdown().await;
-        self.unclaimed.close();
-        let mut parked = self.parked.lock().await;
-        parked.close();
-        while parked.try_recv().is_ok() {}
-    }
-}
-
-/// Keeps a zygote alive: replaces it when it dies or is condemned.
-async fn supervise(nursery: Nursery, zygote: Arc<Zygote>, child: Child, publish: watch::Sender<Option<Arc<Zygote>>>) {
-    let (mut zygote, mut child) = (zygote, child);
-    let mut back_off = Duration::ZERO;
-    loop {
-        let born = Instant::now();
-        tokio::select! {
-            _ = child.wait() => warn!("a zygote has died; starting another"),
-            () = zygote.condemned() => warn!("a zygote does not work any more; starting another"),
-        }
-        publish.send_replace(None);
-        if let Err(error) = child.kill().await {
-            error!(%error, "cannot end a zygote");
-        }
-        back_off = if born.elapsed() < INFANT { (back_off * 2).clamp(RETRY, MAX_BACK_OFF) } else { Duration::ZERO };
-        (zygote, child) = loop {
-            tokio::time::sleep(back_off).await;
-            match Zygote::start(&nursery.installation, &nursery.policy, &nursery.preload).await {
-                Ok((zygote, child)) => break (Arc::new(zygote), child),
-                Err(error) => {
-                    error!(%error, "a zygote did not start");
-                    back_off = (back_off * 2).clamp(RETRY, MAX_BACK_OFF);
-                }
+        match &self.parked {
+            Parked::Apart { base, preloaded } => {
+                base.close();
+                preloaded.close();
             }
-        };
-        info!("a new zygote is up");
-        publish.send_replace(Some(Arc::clone(&zygote)));
+            Parked::Alone(lone) => lone.close().await,
+        }
     }
 }
 
-/// Makes workers as long as there is room to park them; with `alone`, only while no script runs.
-async fn fill(
-    parking: mpsc::Sender<Worker>,
-    unclaimed: Arc<Semaphore>,
-    mut current: Current,
-    mut first: Option<Worker>,
-    alone: Option<Arc<RwLock<()>>>,
-) {
-    while let Ok(place) = parking.reserve().await {
-        let _quiet = match &alone {
-            Some(quiet) => Some(quiet.write().await),
-            None => None,
-        };
-        let worker = match first.take() {
-            Some(worker) => worker,
-            None => match make(&mut current).await {
-                Some(worker) => worker,
-                None => return,
-            },
-        };
-        place.send(worker);
-        unclaimed.add_permits(1);
+/// Workers that are all alike.
+struct Shelf {
+    parked: Mutex<Vec<Worker>>,
+    /// A permit for each parked worker that nobody has claimed yet.
+    unclaimed: Semaphore,
+    /// A permit for each worker that there is room for.
+    room: Semaphore,
+    guards: Home,
+}
+
+impl Shelf {
+    fn new(guards: Home, room: usize) -> Arc<Self> {
+        Arc::new(Self { parked: Mutex::default(), unclaimed: Semaphore::new(0), room: Semaphore::new(room), guards })
+    }
+
+    fn put(&self, worker: Worker) {
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        self.unclaimed.add_permits(1);
+    }
+
+    /// The worker that was made last: what it uses is most likely still in the processor's caches.
+    async fn take(&self) -> Option<Worker> {
+        loop {
+            self.unclaimed.acquire().await.ok()?.forget();
+            let worker = self.parked.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            self.room.add_permits(1);
+            if worker.is_alive() {
+                return Some(worker);
+            }
+            warn!("a parked worker has died");
+        }
+    }
+
+    /// Makes workers as long as there is room to park them.
+    async fn fill(self: Arc<Self>, mut zygote: Current) {
+        while let Ok(place) = self.room.acquire().await {
+            place.forget();
+            let Some(worker) = self.make(&mut zygote).await else { return };
+            self.put(worker);
+        }
+    }
+
+    /// Makes a worker, however often that takes; `None` when there will never be a zygote again.
+    async fn make(&self, current: &mut Current) -> Option<Worker> {
+        loop {
+            let zygote = Arc::clone(current.wait_for(|state| state.zygote().is_some()).await.ok()?.zygote()?);
+            match make(&self.guards, &zygote).await {
+                Ok(worker) => return Some(worker),
+                Err(error) => warn!(%error, "cannot make a worker"),
+            }
+            drop(zygote);
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    fn close(&self) {
+        self.unclaimed.close();
+        self.room.close();
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.guards.clear();
     }
 }
 
-/// Makes a worker, however often that takes; `None` when there will never be a zygote again.
-async fn make(current: &mut Current) -> Option<Worker> {
-    loop {
-        let zygote = Arc::clone(current.wait_for(Option::is_some).await.ok()?.as_ref()?);
-        match Worker::make(&zygote).await {
-            Ok(worker) => return Some(worker),
+/// The only worker there is.
+struct Lone {
+    base: Home,
+    preloaded: Home,
+    /// Held while one is made.
+    parked: AsyncMutex<Option<(Kind, Worker)>>,
+}
+
+impl Lone {
+    fn new(base: Home, first: Worker) -> Self {
+        Self { base, preloaded: Home::default(), parked: AsyncMutex::new(Some((Kind::Base, first))) }
+    }
+
+    /// A preloaded worker does for every job.
+    async fn take(&self, kind: Kind, family: &Family) -> Option<Worker> {
+        let mut parked = self.parked.lock().await;
+        if let Some((found, worker)) = parked.take() {
+            let suits =
+                found == Kind::Preloaded || kind == Kind::Base || matches!(*family.preloaded.borrow(), State::Failed);
+            if suits && worker.is_alive() {
+                return Some(worker);
+            }
+            worker.end().await;
+        }
+        loop {
+            let (kind, zygote) = Self::parent(kind, family).await?;
+            match make(self.guards(kind), &zygote).await {
+                Ok(worker) => return Some(worker),
+                Err(error) => warn!(%error, "cannot make a worker"),
+            }
+            drop(zygote);
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    async fn refill(&self, family: &Family) {
+        let mut parked = self.parked.lock().await;
+        if parked.is_some() {
+            return;
+        }
+        let preloaded = family.preloaded.borrow().zygote().cloned().map(|zygote| (Kind::Preloaded, zygote));
+        let base = || family.base.borrow().zygote().cloned().map(|zygote| (Kind::Base, zygote));
+        let Some((kind, zygote)) = preloaded.or_else(base) else { return };
+        match make(self.guards(kind), &zygote).await {
+            Ok(worker) => *parked = Some((kind, worker)),
+            // The next job tries again.
             Err(error) => warn!(%error, "cannot make a worker"),
         }
-        drop(zygote);
-        tokio::time::sleep(RETRY).await;
     }
+
+    /// A zygote for a job of this kind; `None` when there will never be one again.
+    async fn parent(kind: Kind, family: &Family) -> Option<(Kind, Arc<Zygote>)> {
+        if kind == Kind::Preloaded {
+            let mut preloaded = family.preloaded.clone();
+            let known = preloaded.wait_for(|state| !matches!(state, State::Coming)).await.ok()?;
+            if let State::Up(zygote) = &*known {
+                return Some((Kind::Preloaded, Arc::clone(zygote)));
+            }
+        }
+        let mut base = family.base.clone();
+        let zygote = Arc::clone(base.wait_for(|state| state.zygote().is_some()).await.ok()?.zygote()?);
+        Some((Kind::Base, zygote))
+    }
+
+    fn guards(&self, kind: Kind) -> &Home {
+        match kind {
+            Kind::Base => &self.base,
+            Kind::Preloaded => &self.preloaded,
+        }
+    }
+
+    async fn close(&self) {
+        self.parked.lock().await.take();
+        self.base.clear();
+        self.preloaded.clear();
+    }
+}
+
+/// Makes a worker, by a guard that waits, or else by a new one.
+async fn make(guards: &Home, zygote: &Zygote) -> Result<Worker, MakeError> {
+    while let Some(guard) = guards.take() {
+        match Worker::make(guard).await {
+            Ok(worker) => return Ok(worker),
+            // It may have died long ago, with the zygote of which it was.
+            Err(error) => debug!(%error, "a guard is of no more use"),
+        }
+    }
+    Worker::make(guards.found(zygote).await?).await
 }

@@ -4,9 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::net::SocketFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
-use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
@@ -15,40 +13,16 @@ use tokio::time::Instant;
 
 use super::Collect;
 use super::capture::Capture;
-use super::remains::Remains;
-use super::zygote::Zygote;
-use crate::channel;
+use super::guard::{Guard, MakeError, Remains};
 use crate::job::Job;
 use crate::outcome::{Ending, Failure, Outcome};
 use crate::protocol::{Ended, Excess, File, GuardReport, JobFrame, Token, Verdict, decode_outcome, find_outcome};
-use crate::sandbox::SandboxError;
-use crate::sys;
-
-/// Locking a worker in takes about a millisecond.
-const READY_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a pipe holds (pipe(7)); no script can make its pipes larger.
 const PIPE_CAPACITY: usize = 64 * 1024;
 
 /// More than a stream socket holds with the kernel's default buffers (socket(7)).
 const SOCKET_CAPACITY: usize = 1 << 20;
-
-/// Why a worker could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum MakeError {
-    #[error("cannot make its channels: {0}")]
-    Channels(io::Error),
-    #[error("cannot fork: {0}")]
-    Fork(io::Error),
-    #[error("its guard is gone: {0}")]
-    Guard(io::Error),
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    Sandbox(Vec<SandboxError>),
-    #[error("unexpected report {0}")]
-    Unexpected(String),
-    #[error("it was not ready within {} s", READY_LIMIT.as_secs())]
-    Slow,
-}
 
 /// A worker that is locked in and waits for its job.
 pub struct Worker {
@@ -71,25 +45,16 @@ pub struct Lost {
 }
 
 impl Worker {
-    /// Forks a worker and waits until it is locked in.
-    pub async fn make(zygote: &Zygote) -> Result<Self, MakeError> {
+    /// Has a guard make a worker, and waits until it is locked in.
+    pub async fn make(guard: Guard) -> Result<Self, MakeError> {
         let (ours, theirs) = Ours::make().map_err(MakeError::Channels)?;
-        let descriptors = [&theirs.channel, &theirs.stdout, &theirs.stderr, &theirs.control].map(|end| end.as_fd());
-        zygote.fork(descriptors).await.map_err(MakeError::Fork)?;
-        drop(theirs);
-        let mut remains = Remains::new(ours.control);
-        match tokio::time::timeout(READY_LIMIT, remains.report()).await {
-            Ok(Ok(GuardReport::Ready { worker })) => {
-                if !zygote.has_pid_namespace {
-                    remains.remember(worker);
-                }
-            }
-            Ok(Ok(GuardReport::Failed(errors))) => return Err(MakeError::Sandbox(errors)),
-            Ok(Ok(other)) => return Err(MakeError::Unexpected(format!("{other:?}"))),
-            Ok(Err(error)) => return Err(MakeError::Guard(error)),
-            Err(_) => return Err(MakeError::Slow),
-        }
+        let remains = guard.make([&theirs.channel, &theirs.stdout, &theirs.stderr].map(|end| end.as_fd())).await?;
         Ok(Self { channel: ours.channel, stdout: ours.stdout, stderr: ours.stderr, remains })
+    }
+
+    /// Ends it, and waits until it is gone.
+    pub async fn end(self) {
+        self.remains.gone().await;
     }
 
     /// Whether it still waits.
@@ -286,7 +251,6 @@ struct Ours {
     channel: UnixStream,
     stdout: pipe::Receiver,
     stderr: pipe::Receiver,
-    control: AsyncFd<OwnedFd>,
 }
 
 /// The worker's ends.
@@ -294,7 +258,6 @@ struct Theirs {
     channel: OwnedFd,
     stdout: OwnedFd,
     stderr: OwnedFd,
-    control: OwnedFd,
 }
 
 impl Ours {
@@ -303,20 +266,11 @@ impl Ours {
         channel.set_nonblocking(true)?;
         let (stdout, their_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
         let (stderr, their_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
-        let (control, their_control) = channel::pair(SocketFlags::empty())?;
-        rustix::io::ioctl_fionbio(&control, true)?;
         let ours = Self {
             channel: UnixStream::from_std(channel)?,
             stdout: pipe::Receiver::from_owned_fd(stdout)?,
             stderr: pipe::Receiver::from_owned_fd(stderr)?,
-            control: sys::watched(control)?,
         };
-        let theirs = Theirs {
-            channel: their_channel.into(),
-            stdout: their_stdout,
-            stderr: their_stderr,
-            control: their_control,
-        };
-        Ok((ours, theirs))
+        Ok((ours, Theirs { channel: their_channel.into(), stdout: their_stdout, stderr: their_stderr }))
     }
 }

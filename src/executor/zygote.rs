@@ -1,19 +1,21 @@
-//! The service's side of a zygote: starting it, asking it for workers, replacing it when it dies.
+//! The service's side of a zygote: starting it, asking it for guards and for a zygote that has more.
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Stdio;
 use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::net::SocketFlags;
-use tokio::io::Interest;
+use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncReadExt, Interest};
+use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, Notify};
 
 use crate::channel::{self, Message};
-use crate::protocol::{FORK, ZygoteReply, ZygoteRequest};
+use crate::protocol::{Ready, ZygoteReply, ZygoteRequest};
 use crate::sandbox::privileges::Installation;
 use crate::sandbox::{Mechanism, Policy, SandboxError, join};
 use crate::sys;
@@ -45,8 +47,8 @@ pub enum StartError {
 pub struct Zygote {
     socket: Mutex<AsyncFd<OwnedFd>>,
     condemned: Notify,
-    /// Python's version.
-    pub python: String,
+    /// What it brings.
+    pub ready: Ready,
     /// Whether its workers end with a PID namespace.
     pub has_pid_namespace: bool,
 }
@@ -64,10 +66,9 @@ impl Embryo {
     /// Starts one, or says what the host refuses of its policy. When its child is dropped, it is killed, and everything
     /// below dies with it.
     pub async fn start(installation: &Installation, policy: &Policy) -> Result<Result<Self, Refused>, StartError> {
-        let (ours, theirs) = channel::pair(SocketFlags::empty()).map_err(StartError::Spawn)?;
-        rustix::io::ioctl_fionbio(&ours, true).map_err(|errno| StartError::Spawn(errno.into()))?;
+        let (socket, theirs) = socket().map_err(StartError::Spawn)?;
         let child = spawn(installation, theirs, policy).map_err(StartError::Spawn)?;
-        let mut embryo = Self { socket: sys::watched(ours).map_err(StartError::Spawn)?, child };
+        let mut embryo = Self { socket, child };
         match embryo.reply(ENTER_LIMIT).await? {
             ZygoteReply::Entered => Ok(Ok(embryo)),
             ZygoteReply::Refused(errors) => Ok(Err(errors)),
@@ -84,18 +85,12 @@ impl Embryo {
         }
     }
 
-    /// Loads Python and does the imports. Its process comes along.
+    /// Loads Python. `preload`: what [`Zygote::preload`] will be asked for. Its process comes along.
     pub async fn grow_up(mut self, policy: &Policy, preload: &[String]) -> Result<(Zygote, Child), StartError> {
         let request = ZygoteRequest::Serve { policy: policy.clone(), preload: preload.to_vec() };
         match self.ask(&request, START_LIMIT).await? {
-            ZygoteReply::Ready { python } => {
-                let zygote = Zygote {
-                    socket: Mutex::new(self.socket),
-                    condemned: Notify::new(),
-                    python,
-                    has_pid_namespace: policy.has(Mechanism::Namespaces),
-                };
-                Ok((zygote, self.child))
+            ZygoteReply::Ready(ready) => {
+                Ok((Zygote::new(self.socket, ready, policy.has(Mechanism::Namespaces)), self.child))
             }
             other => Err(unexpected(other)),
         }
@@ -107,11 +102,7 @@ impl Embryo {
     }
 
     async fn reply(&mut self, limit: Duration) -> Result<ZygoteReply, StartError> {
-        let reply = async { receive(&self.socket).await?.parse() };
-        match tokio::time::timeout(limit, reply).await {
-            Ok(reply) => reply.map_err(|error| self.ended(&error)),
-            Err(_) => Err(StartError::Zygote(format!("it was not ready within {} s", limit.as_secs()))),
-        }
+        reply(&self.socket, limit).await.map_err(|error| self.ended(&error))
     }
 
     fn ended(&mut self, error: &io::Error) -> StartError {
@@ -122,13 +113,17 @@ impl Embryo {
 
 fn unexpected(reply: ZygoteReply) -> StartError {
     StartError::Zygote(match reply {
-        ZygoteReply::Failed { reason } => reason,
+        ZygoteReply::Failed { reason } | ZygoteReply::NotForked { reason } => reason,
         ZygoteReply::Refused(errors) => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
         other => format!("unexpected answer {other:?}"),
     })
 }
 
 impl Zygote {
+    fn new(socket: AsyncFd<OwnedFd>, ready: Ready, has_pid_namespace: bool) -> Self {
+        Self { socket: Mutex::new(socket), condemned: Notify::new(), ready, has_pid_namespace }
+    }
+
     /// Starts one by a policy that is known to hold here.
     pub async fn start(
         installation: &Installation,
@@ -139,24 +134,65 @@ impl Zygote {
         Embryo::start(installation, policy).await?.map_err(refused)?.grow_up(policy, preload).await
     }
 
-    /// Forks a worker that gets these descriptors.
-    pub async fn fork(&self, descriptors: [BorrowedFd<'_>; 4]) -> io::Result<()> {
-        let socket = self.socket.lock().await;
-        channel::send(socket.get_ref(), FORK, &descriptors)?;
-        let answer = tokio::time::timeout(FORK_LIMIT, forked(&socket)).await;
-        let answer =
-            answer.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the zygote does not answer")));
-        if answer.is_err() {
-            // An answer may still be under way, so this zygote cannot be asked again.
-            self.condemned.notify_one();
+    /// Forks a zygote of this one that has more modules imported, and something that says when it has died.
+    pub async fn preload(&self, modules: &[String]) -> Result<(Self, Lifeline), StartError> {
+        let failed = |error: io::Error| StartError::Zygote(error.to_string());
+        let (socket, theirs) = socket().map_err(failed)?;
+        let (lifeline, their_end) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
+        let request = ZygoteRequest::Preload(modules.to_vec());
+        self.ask(&request, &[theirs.as_fd(), their_end.as_fd()]).await.map_err(failed)?;
+        drop((theirs, their_end));
+        let lifeline = Lifeline(pipe::Receiver::from_owned_fd(lifeline).map_err(failed)?);
+        match reply(&socket, START_LIMIT).await.map_err(failed)? {
+            ZygoteReply::Ready(ready) => Ok((Self::new(socket, ready, self.has_pid_namespace), lifeline)),
+            other => Err(unexpected(other)),
         }
-        answer?.map_err(io::Error::other)
+    }
+
+    /// Forks a guard, which gets its end of a socket. Gives the other one.
+    pub async fn guard(&self) -> io::Result<AsyncFd<OwnedFd>> {
+        let (control, theirs) = socket()?;
+        self.ask(&ZygoteRequest::Guard, &[theirs.as_fd()]).await?;
+        Ok(control)
+    }
+
+    /// Has something forked.
+    async fn ask(&self, request: &ZygoteRequest, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let socket = self.socket.lock().await;
+        channel::send_json(socket.get_ref(), request, descriptors)?;
+        match reply(&socket, FORK_LIMIT).await {
+            Ok(ZygoteReply::Forked) => Ok(()),
+            Ok(ZygoteReply::NotForked { reason }) => Err(io::Error::other(reason)),
+            other => {
+                // An answer may still be under way, so this zygote cannot be asked again.
+                self.condemned.notify_one();
+                Err(other.map_or_else(|error| error, |other| io::Error::other(format!("unexpected answer {other:?}"))))
+            }
+        }
     }
 
     /// Waits until the zygote is not to be used any more.
     pub async fn condemned(&self) {
         self.condemned.notified().await;
     }
+}
+
+/// The end of a pipe whose other end a zygote has.
+pub struct Lifeline(pipe::Receiver);
+
+impl Lifeline {
+    /// Waits until the zygote has died.
+    pub async fn ended(&mut self) {
+        // Nothing is ever written to it.
+        let _ = self.0.read(&mut [0; 1]).await;
+    }
+}
+
+/// A socket for this process, and its other end.
+fn socket() -> io::Result<(AsyncFd<OwnedFd>, OwnedFd)> {
+    let (ours, theirs) = channel::pair(SocketFlags::empty())?;
+    rustix::io::ioctl_fionbio(&ours, true)?;
+    Ok((sys::watched(ours)?, theirs))
 }
 
 fn spawn(installation: &Installation, socket: OwnedFd, policy: &Policy) -> io::Result<Child> {
@@ -178,13 +214,10 @@ fn spawn(installation: &Installation, socket: OwnedFd, policy: &Policy) -> io::R
     Command::from(command).kill_on_drop(true).spawn()
 }
 
-/// The answer to a request for a worker, which may be why the zygote could not fork. An error is one of the zygote itself.
-async fn forked(socket: &AsyncFd<OwnedFd>) -> io::Result<Result<(), String>> {
-    match receive(socket).await?.parse()? {
-        ZygoteReply::Forked => Ok(Ok(())),
-        ZygoteReply::NotForked { reason } => Ok(Err(reason)),
-        other => Err(io::Error::other(format!("unexpected answer {other:?}"))),
-    }
+async fn reply(socket: &AsyncFd<OwnedFd>, limit: Duration) -> io::Result<ZygoteReply> {
+    let reply = async { receive(socket).await?.parse() };
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs()));
+    tokio::time::timeout(limit, reply).await.map_err(late)?
 }
 
 async fn receive(socket: &AsyncFd<OwnedFd>) -> io::Result<Message> {

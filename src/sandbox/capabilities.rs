@@ -46,9 +46,10 @@ pub fn has_any() -> rustix::io::Result<bool> {
     Ok(!(effective | permitted | inheritable).is_empty())
 }
 
-/// Leaves a guard the one capability that reading its workers' memory figures takes.
+/// Leaves a guard what it takes to read its workers' memory figures, to make the next worker's scratch space, and to let
+/// that one give its own user namespace a user who is root in the guard's (user_namespaces(7), since Linux 5.12).
 pub fn keep_for_guard() -> Result<(), SandboxError> {
-    keep(CapabilitySet::SYS_PTRACE)
+    keep(CapabilitySet::SYS_PTRACE | CapabilitySet::SYS_ADMIN | CapabilitySet::SETFCAP)
 }
 
 fn keep(capabilities: CapabilitySet) -> Result<(), SandboxError> {

@@ -12,6 +12,11 @@ use crate::sys::standing;
 pub struct Integrity(Vec<(i32, Vec<u64>)>);
 
 impl Integrity {
+    /// Of a process that has one thread, and may have no /proc to find it in.
+    pub fn of_this_thread() -> Self {
+        Self(vec![(0, standing(None))])
+    }
+
     /// Of this process and all its threads.
     pub fn of_this_process() -> Self {
         let threads = fs::read_dir("/proc/self/task").into_iter().flatten();

@@ -1,47 +1,70 @@
 //! Landlock (landlock(7)): a lock on files, network, signals and abstract sockets that needs no namespace.
 
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus, PathBeneath, PathFd, Ruleset,
-    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr, Scope,
 };
 
 use super::policy::{DEVICES, SHARED_MEMORY};
-use super::{Mechanism, Place, Policy, SandboxError};
+use super::{Mechanism, Place, Policy, SandboxError, capabilities};
 
 /// The newest version whose rights are asked for. An older kernel enforces what it knows: file access at the least.
 const NEWEST: ABI = ABI::V6;
 
+/// The version that can keep signals in.
+const SIGNALS: i64 = 6;
+
 /// What the runtime consists of as a root directory; its other directories are links to these, or mount points.
 const RUNTIME_PARTS: [&str; 2] = ["usr", "etc"];
 
-/// What is confined beyond files, which always are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Confined {
-    /// Signals reach the worker's own processes only (version 6, Linux 6.12).
-    pub signals: bool,
+/// Rules that a worker can be put under. Made ahead, and good for as long as the scratch space is the same.
+#[derive(Debug)]
+pub struct Rules {
+    ruleset: OwnedFd,
+    /// Whether signals reach the worker's own processes only (version 6, Linux 6.12).
+    pub keep_signals: bool,
 }
 
-/// Reading the runtime; writing in the scratch space; no network; no signal or abstract socket to the outside.
-pub fn restrict(policy: &Policy, place: &Place) -> Result<Confined, SandboxError> {
-    let oldest = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
-    // Without the first version there is no Landlock at all, and that must not pass in silence.
-    let oldest = oldest.handle_access(AccessFs::from_all(ABI::V1));
-    let oldest = oldest.map_err(|_| {
-        SandboxError::at(Mechanism::Landlock, "landlock_create_ruleset")("this kernel does not offer it")
-    })?;
-    let status =
-        ruleset(oldest, policy, place).map_err(SandboxError::at(Mechanism::Landlock, "landlock_restrict_self"))?;
-    match status {
-        LandlockStatus::Available { effective_abi, .. } => Ok(Confined { signals: effective_abi >= ABI::V6 }),
-        LandlockStatus::NotEnabled | LandlockStatus::NotImplemented => {
-            Err(SandboxError::at(Mechanism::Landlock, "landlock_create_ruleset")(format!("{status:?}")))
-        }
+impl Rules {
+    /// Reading the runtime; writing in the scratch space; no network; no signal or abstract socket to the outside.
+    pub fn make(policy: &Policy, place: &Place) -> Result<Self, SandboxError> {
+        let failed = |reason: &str| SandboxError::at(Mechanism::Landlock, "landlock_create_ruleset")(reason);
+        let oldest = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+        // Without the first version there is no Landlock at all, and that must not pass in silence.
+        let Ok(oldest) = oldest.handle_access(AccessFs::from_all(ABI::V1)) else {
+            return Err(failed("this kernel does not offer it"));
+        };
+        let made = ruleset(oldest, policy, place).map_err(|error| error.to_string());
+        let ruleset = made.and_then(|rules| Option::<OwnedFd>::from(rules).ok_or("it is not enabled".to_owned()));
+        let keep_signals = crate::sys::landlock_version() >= SIGNALS;
+        Ok(Self { ruleset: ruleset.map_err(|reason| failed(&reason))?, keep_signals })
+    }
+
+    /// The same rules, for a worker to be put under and closed there.
+    pub fn try_clone(&self) -> Result<Self, SandboxError> {
+        let ruleset = self.ruleset.try_clone().map_err(SandboxError::fault("dup"))?;
+        Ok(Self { ruleset, keep_signals: self.keep_signals })
+    }
+
+    /// Puts this process and its descendants under the rules, for good.
+    pub fn enforce(&self) -> Result<(), SandboxError> {
+        let failed = |step| SandboxError::at(Mechanism::Landlock, step);
+        capabilities::forbid_new_privileges().map_err(failed("prctl PR_SET_NO_NEW_PRIVS"))?;
+        crate::sys::landlock_restrict_self(&self.ruleset)
+            .map_err(SandboxError::at(Mechanism::Landlock, "landlock_restrict_self"))
     }
 }
 
-fn ruleset(oldest: Ruleset, policy: &Policy, place: &Place) -> Result<LandlockStatus, Box<dyn std::error::Error>> {
+impl AsFd for Rules {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.ruleset.as_fd()
+    }
+}
+
+fn ruleset(oldest: Ruleset, policy: &Policy, place: &Place) -> Result<RulesetCreated, Box<dyn std::error::Error>> {
     let read = AccessFs::from_read(ABI::V1);
     let scratch = AccessFs::from_all(NEWEST) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
     let device = AccessFs::ReadFile | AccessFs::WriteFile;
@@ -68,8 +91,7 @@ fn ruleset(oldest: Ruleset, policy: &Policy, place: &Place) -> Result<LandlockSt
     for name in DEVICES {
         rules = allow(rules, &Path::new("/dev").join(name), device)?;
     }
-    let status = rules.restrict_self().map_err(Box::<RulesetError>::new)?;
-    Ok(status.landlock)
+    Ok(rules)
 }
 
 fn allow(

@@ -28,12 +28,13 @@ use std::path::PathBuf;
 
 pub use capabilities::keep_for_guard;
 pub use dumpable::hide_from_tracers;
+pub use landlock::Rules;
 pub use mechanism::{Mechanism, Mechanisms, SandboxError, join, split};
-pub use namespaces::{WORKER_NAMESPACES, enter_user_namespace, enter_zygote_namespaces};
+pub use namespaces::{FreshNumbers, GUARD_NAMESPACES, enter_zygote_namespaces, renew_ipc_namespace};
 pub use policy::Policy;
 pub use promise::{Promise, choose, take_away};
 pub use rlimits::{Score, limit_cpu, limit_stack, offer_to_oom_killer};
-pub use root::{open_proc, switch_root};
+pub use root::{mount_workers_proc, open_proc, switch_root};
 pub use scratch::{Scratch, empty_tmp};
 pub use seal::close as seal;
 pub use seccomp::{Filter, Surroundings};
@@ -54,14 +55,13 @@ pub type Examination<'a> = &'a dyn Fn(Mechanism) -> Option<SandboxError>;
 ///
 /// The order matters: the user namespace gives the rights that the limits' own accounting needs; capabilities go
 /// before no_new_privs seals them off; the seccomp filter comes last, because it refuses what the steps before it do.
-pub fn lock_in(policy: &Policy, place: &Place, filter: &Filter, examine: Examination<'_>) -> Vec<SandboxError> {
+pub fn lock_in(policy: &Policy, rules: Option<&Rules>, filter: &Filter, examine: Examination<'_>) -> Vec<SandboxError> {
     let mut failed = Vec::new();
     let mut step = |mechanism: Mechanism, apply: &mut dyn FnMut() -> Result<(), SandboxError>| {
         if policy.has(mechanism) {
             failed.extend(apply().err().or_else(|| examine(mechanism)));
         }
     };
-    let mut keeps_signals = false;
     step(Mechanism::Namespaces, &mut || namespaces::enter_user_namespace(policy::WORKER_ID));
     // These two were applied before the fork.
     step(Mechanism::Root, &mut || Ok(()));
@@ -69,11 +69,10 @@ pub fn lock_in(policy: &Policy, place: &Place, filter: &Filter, examine: Examina
     step(Mechanism::Rlimits, &mut || rlimits::stand_back().and_then(|()| rlimits::apply(policy)));
     step(Mechanism::Capabilities, &mut capabilities::drop_all);
     step(Mechanism::Dumpable, &mut || dumpable::expose_to(policy));
-    step(Mechanism::Landlock, &mut || {
-        keeps_signals = landlock::restrict(policy, place)?.signals;
-        Ok(())
-    });
+    let no_rules = || SandboxError::at(Mechanism::Landlock, "landlock_restrict_self")("there are no rules");
+    step(Mechanism::Landlock, &mut || rules.ok_or_else(no_rules)?.enforce());
     let alone = policy.has(Mechanism::Namespaces);
+    let keeps_signals = rules.is_some_and(|rules| rules.keep_signals);
     step(Mechanism::Seccomp, &mut || {
         if alone || keeps_signals { filter.install() } else { filter.install_for_this_process() }
     });

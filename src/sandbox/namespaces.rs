@@ -2,13 +2,16 @@
 //!
 //! A zygote has its own user, mount, PID, network, IPC and UTS namespaces: it is the init process of everything that
 //! it forks, so that nothing survives it, and the network namespace has no interface but a loopback that is down.
-//! Each worker gets a mount, PID and IPC namespace of its own, and, when all mounts are made, a user namespace in which
-//! it is nobody special. The network and UTS namespaces are shared by the workers of a zygote: making and destroying
-//! a network namespace costs more than everything else together, and no worker can open a socket to reach another.
+//! Each guard has a mount and a PID namespace of its own, in which it makes one worker after the other, each with an IPC
+//! namespace and, when all mounts are made, a user namespace in which it is nobody special. The network and UTS
+//! namespaces are shared by the workers of a zygote: making and destroying a network namespace costs more than everything
+//! else together, and no worker can open a socket to reach another.
 
 use std::fs;
 use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::process::{getegid, geteuid};
 use rustix::thread::UnshareFlags;
@@ -16,8 +19,8 @@ use rustix::thread::UnshareFlags;
 use super::{Mechanism, SandboxError, dumpable};
 use crate::sys;
 
-/// The namespaces that each worker has for itself from its first instruction.
-pub const WORKER_NAMESPACES: UnshareFlags = UnshareFlags::NEWNS.union(UnshareFlags::NEWPID).union(UnshareFlags::NEWIPC);
+/// The namespaces that each guard has for itself from its first instruction.
+pub const GUARD_NAMESPACES: UnshareFlags = UnshareFlags::NEWNS.union(UnshareFlags::NEWPID);
 
 /// Leaves the host's namespaces. The process is root in the new user namespace, and its first child is the init
 /// process of the new PID namespace.
@@ -40,6 +43,41 @@ pub fn enter_zygote_namespaces() -> Result<(), SandboxError> {
 /// on processes counts this worker's alone.
 pub fn enter_user_namespace(id: u32) -> Result<(), SandboxError> {
     enter(UnshareFlags::NEWUSER, id)
+}
+
+/// Leaves what the last worker could have shared with the next one, and by that ends it.
+pub fn renew_ipc_namespace() -> Result<(), SandboxError> {
+    sys::unshare(UnshareFlags::NEWIPC).map_err(failed("unshare"))
+}
+
+/// Lets the process numbers of a PID namespace begin anew, so that a worker cannot tell from its own how many there were
+/// before it. The file means the namespace of whoever writes to it (proc_sys_kernel(5), ns_last_pid), but has to be opened
+/// while /proc still has it.
+pub struct FreshNumbers(OwnedFd);
+
+impl FreshNumbers {
+    /// `None` where the kernel does not offer it.
+    pub fn open() -> Option<Self> {
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        rustix::fs::open("/proc/sys/kernel/ns_last_pid", flags, Mode::empty()).ok().map(Self)
+    }
+
+    /// For an init process, which is number 1, and to be called when it is alone.
+    pub fn begin(&self) -> io::Result<()> {
+        Ok(rustix::io::pwrite(&self.0, b"1", 0).map(drop)?)
+    }
+}
+
+impl AsFd for FreshNumbers {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl From<OwnedFd> for FreshNumbers {
+    fn from(opened: OwnedFd) -> Self {
+        Self(opened)
+    }
 }
 
 fn enter(namespaces: UnshareFlags, id: u32) -> Result<(), SandboxError> {

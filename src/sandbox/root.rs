@@ -13,7 +13,7 @@ use rustix::mount::{
 use rustix::process::{chdir, pivot_root};
 
 use super::policy::DEVICES;
-use super::{Mechanism, SandboxError};
+use super::{Mechanism, Policy, SandboxError};
 
 /// Where the new root is mounted before it becomes the root: a directory that every host has.
 const NEW_ROOT: &str = "/tmp";
@@ -38,10 +38,16 @@ pub fn switch_root() -> Result<(), SandboxError> {
     chdir("/").map_err(failed("enter the new root"))
 }
 
+/// Mounts the /proc that a guard's workers see.
+pub fn mount_workers_proc(policy: &Policy) -> Result<(), SandboxError> {
+    mount_proc(c"/proc")?;
+    if policy.has(Mechanism::Landlock) { Ok(()) } else { hide_in_proc() }
+}
+
 /// Mounts /proc for this PID namespace. Where the kernel can (Linux 5.8), it is without what is not about processes: no
 /// kernel settings, no machine figures; and a process sees only those that it could trace: a script its own, and not
 /// its guard.
-pub(super) fn mount_proc(target: &CStr) -> Result<(), SandboxError> {
+fn mount_proc(target: &CStr) -> Result<(), SandboxError> {
     let flags = NO_PRIVILEGES | MountFlags::NOEXEC;
     mount("proc", target, "proc", flags, c"subset=pid,hidepid=ptraceable")
         .or_else(|_| mount("proc", target, "proc", flags, c"hidepid=2"))
@@ -50,7 +56,7 @@ pub(super) fn mount_proc(target: &CStr) -> Result<(), SandboxError> {
 
 /// Covers what scripts shall not read in /proc where Landlock does not keep them from it, and what gVisor shows in spite of
 /// the options: the guard, which is process 1, and the kernel's settings. The guard's own look does not need them.
-pub(super) fn hide_in_proc() -> Result<(), SandboxError> {
+fn hide_in_proc() -> Result<(), SandboxError> {
     let failed = |step: &str| SandboxError::at(Mechanism::Root, &format!("cover {step}"));
     let flags = NO_PRIVILEGES | MountFlags::NOEXEC | MountFlags::RDONLY;
     for directory in ["/proc/1", "/proc/sys"] {

@@ -4,18 +4,20 @@
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, chmod, fchmod, fstat, mkdir, openat, renameat, statat, statvfs, unlinkat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, chmod, fchmod, fstat, mkdir, openat, renameat, stat, statat, statvfs,
+    unlinkat,
 };
 use rustix::io::Errno;
-use rustix::mount::{UnmountFlags, mount, mount_bind, unmount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 use rustix::process::chdir;
+use rustix::time::{ClockId, clock_gettime};
 
 use super::policy::{SCRATCH, SHARED_MEMORY};
-use super::root::{NO_PRIVILEGES, hide_in_proc, mount_proc};
+use super::root::NO_PRIVILEGES;
 use super::{Mechanism, Policy, SandboxError};
 
 /// One worker's scratch space, as its guard sees it.
@@ -27,8 +29,8 @@ pub struct Scratch {
 
 #[derive(Debug)]
 enum Kind {
-    /// Its size is a limit of the file system, and it ends with the mount namespace.
-    Tmpfs,
+    /// Its size is a limit of the file system.
+    Tmpfs { as_made: Trace, is_younger_than_tick: Cell<bool> },
     /// A tmpfs of gVisor, which has no limit on inodes.
     TmpfsWithoutInodeLimit,
     /// Its size is watched, and it is emptied by hand.
@@ -57,8 +59,12 @@ impl Scratch {
         } else {
             Self::directory()?
         };
-        chdir(&scratch.path).map_err(failed("enter the scratch directory"))?;
+        scratch.enter()?;
         Ok(scratch)
+    }
+
+    pub fn enter(&self) -> Result<(), SandboxError> {
+        chdir(&self.path).map_err(failed("enter the scratch directory"))
     }
 
     /// A directory whose name cannot be guessed: a script that knew it could tell by stat(2), which no Landlock rule is
@@ -74,10 +80,25 @@ impl Scratch {
 
     /// A job begins: from now on what is used is its own.
     pub fn begin(&self) {
-        if let Kind::Directory { free_at_first, .. } = &self.kind
-            && let Ok(free) = Free::of(&self.path)
-        {
-            free_at_first.set(free);
+        match &self.kind {
+            Kind::Directory { free_at_first, .. } => {
+                if let Ok(free) = Free::of(&self.path) {
+                    free_at_first.set(free);
+                }
+            }
+            Kind::Tmpfs { as_made, is_younger_than_tick } => is_younger_than_tick.set(!as_made.is_past()),
+            Kind::TmpfsWithoutInodeLimit => {}
+        }
+    }
+
+    /// Whether no job has left any trace in it: neither a file, nor the time of one that it has removed. When nothing of
+    /// the job runs any more, the scratch space can be used again if this is so.
+    pub fn is_untouched(&self) -> bool {
+        match &self.kind {
+            Kind::Tmpfs { as_made, is_younger_than_tick } => {
+                !is_younger_than_tick.get() && Trace::find().is_ok_and(|now| now == *as_made)
+            }
+            Kind::TmpfsWithoutInodeLimit | Kind::Directory { .. } => false,
         }
     }
 
@@ -91,7 +112,7 @@ impl Scratch {
     /// more than this script may use, what is in the directory is counted.
     pub fn usage(&self, policy: &Policy) -> Option<Usage> {
         match &self.kind {
-            Kind::Tmpfs => None,
+            Kind::Tmpfs { .. } => None,
             Kind::TmpfsWithoutInodeLimit => Some(counted(open_directory(CWD, &self.path).ok()?, policy)),
             Kind::Directory { opened, free_at_first } => {
                 let free = Free::of(&self.path).ok()?;
@@ -111,7 +132,7 @@ impl Scratch {
     /// Bytes of memory that the files take: those of a tmpfs.
     pub fn memory(&self) -> u64 {
         match self.kind {
-            Kind::Tmpfs | Kind::TmpfsWithoutInodeLimit => {
+            Kind::Tmpfs { .. } | Kind::TmpfsWithoutInodeLimit => {
                 statvfs(&self.path).map_or(0, |stat| (stat.f_blocks - stat.f_bfree) * stat.f_frsize)
             }
             // Its limit is far below the memory's, and whether it lies in memory is not known.
@@ -122,20 +143,16 @@ impl Scratch {
     /// Removes what a script has left. Nothing of it may run any more.
     pub fn wipe(&self, policy: &Policy) -> io::Result<()> {
         match &self.kind {
-            Kind::Tmpfs | Kind::TmpfsWithoutInodeLimit => Ok(()),
+            Kind::Tmpfs { .. } | Kind::TmpfsWithoutInodeLimit => {
+                unmount(SCRATCH, UnmountFlags::DETACH)?;
+                Ok(unmount(SHARED_MEMORY, UnmountFlags::DETACH)?)
+            }
+            Kind::Directory { .. } if !policy.has(Mechanism::Sweep) => Ok(()),
             Kind::Directory { .. } if policy.sweeps_tmp() => empty_tmp(),
             Kind::Directory { opened, .. } => {
                 empty(opened)?;
                 Ok(unlinkat(CWD, &self.path, AtFlags::REMOVEDIR)?)
             }
-        }
-    }
-
-    /// What must stay open for the above.
-    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        match &self.kind {
-            Kind::Tmpfs | Kind::TmpfsWithoutInodeLimit => None,
-            Kind::Directory { opened, .. } => Some(opened.as_fd()),
         }
     }
 }
@@ -155,30 +172,75 @@ impl Free {
     }
 }
 
-/// Mounts /tmp, /dev/shm and /proc of a worker. The first two are one file system, with one limit.
+/// Mounts /tmp and /dev/shm of a worker. They are one file system, with one limit.
 fn mount_tmpfs(policy: &Policy) -> Result<Kind, SandboxError> {
     /// Holds the file system while its two halves are bound to their places.
     const STAGE: &str = "/run";
     let size = format!("mode=0700,size={}", policy.scratch_bytes);
     let mount_with = |options: &str| {
         let options = CString::new(options).expect("numbers have no NUL");
-        mount("scratch", STAGE, "tmpfs", NO_PRIVILEGES, options.as_c_str())
+        // That somebody has looked into a directory is not to be seen.
+        mount("scratch", STAGE, "tmpfs", NO_PRIVILEGES | MountFlags::NOATIME, options.as_c_str())
     };
-    let kind = match mount_with(&format!("{size},nr_inodes={}", policy.scratch_inodes)) {
-        Err(Errno::INVAL) => mount_with(&size).map(|()| Kind::TmpfsWithoutInodeLimit),
-        mounted => mounted.map(|()| Kind::Tmpfs),
+    let has_inode_limit = match mount_with(&format!("{size},nr_inodes={}", policy.scratch_inodes)) {
+        Err(Errno::INVAL) => mount_with(&size).map(|()| false),
+        mounted => mounted.map(|()| true),
     };
-    let kind = kind.map_err(failed("mount tmpfs"))?;
+    let has_inode_limit = has_inode_limit.map_err(failed("mount tmpfs"))?;
     for (half, target) in [("/run/tmp", SCRATCH), ("/run/shm", SHARED_MEMORY)] {
         mkdir(half, Mode::RWXU).map_err(failed("mkdir"))?;
         mount_bind(half, target).map_err(failed("bind"))?;
     }
     unmount(STAGE, UnmountFlags::DETACH).map_err(failed("unmount the stage"))?;
-    mount_proc(c"/proc")?;
-    if !policy.has(Mechanism::Landlock) {
-        hide_in_proc()?;
+    if !has_inode_limit {
+        return Ok(Kind::TmpfsWithoutInodeLimit);
     }
-    Ok(kind)
+    let as_made = Trace::find().map_err(failed("stat"))?;
+    Ok(Kind::Tmpfs { as_made, is_younger_than_tick: Cell::new(true) })
+}
+
+/// All that can be told of a scratch space in which there is no file.
+#[derive(Debug, PartialEq, Eq)]
+struct Trace {
+    /// Mode and times of both halves. Whatever is made, renamed, removed or set in a directory, also its own times, changes
+    /// its ctime (inode(7)), which nobody can set.
+    halves: [Half; 2],
+    free_blocks: u64,
+    free_inodes: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Half {
+    mode: u32,
+    accessed: [i64; 2],
+    modified: [i64; 2],
+    changed: [i64; 2],
+}
+
+impl Half {
+    fn of(path: &str) -> rustix::io::Result<Self> {
+        let stat = stat(path)?;
+        Ok(Self {
+            mode: stat.st_mode,
+            accessed: [stat.st_atime, stat.st_atime_nsec.cast_signed()],
+            modified: [stat.st_mtime, stat.st_mtime_nsec.cast_signed()],
+            changed: [stat.st_ctime, stat.st_ctime_nsec.cast_signed()],
+        })
+    }
+}
+
+impl Trace {
+    fn find() -> rustix::io::Result<Self> {
+        let stat = statvfs(SCRATCH)?;
+        let halves = [Half::of(SCRATCH)?, Half::of(SHARED_MEMORY)?];
+        Ok(Self { halves, free_blocks: stat.f_bfree, free_inodes: stat.f_ffree })
+    }
+
+    /// Whether a change of now would get another time: the kernel's clock for that ticks every few milliseconds.
+    fn is_past(&self) -> bool {
+        let now = clock_gettime(ClockId::RealtimeCoarse);
+        self.halves.iter().all(|half| half.changed < [now.tv_sec, now.tv_nsec])
+    }
 }
 
 /// Empties /tmp, where it belongs to scripts as a whole.

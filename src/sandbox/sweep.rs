@@ -1,4 +1,4 @@
-//! The end of all that a job was, where no namespace takes it along: its processes, its files, its IPC objects.
+//! The end of all that a job was: its processes, its files, its IPC objects.
 
 use std::io;
 use std::path::Path;
@@ -65,10 +65,7 @@ fn kill_children() {
 
 /// Removes what outlives processes.
 pub fn remove_remains(policy: &Policy, scratch: &Scratch) -> io::Result<()> {
-    if !policy.has(Mechanism::Sweep) {
-        return Ok(());
-    }
     scratch.wipe(policy)?;
-    // The system call filter refuses to make any.
-    if policy.has(Mechanism::Seccomp) { Ok(()) } else { sys::remove_ipc_objects() }
+    // The system call filter refuses to make any, and those of a namespace end with it.
+    if policy.has(Mechanism::Seccomp) || !policy.has(Mechanism::Sweep) { Ok(()) } else { sys::remove_ipc_objects() }
 }

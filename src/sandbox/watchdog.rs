@@ -68,10 +68,10 @@ impl<'a> Watchdog<'a> {
 
     /// The limit that the processes are over, if they are.
     pub fn exceeded(&self) -> Option<Excess> {
-        let processes = self.processes();
-        if self.too_many(&processes) {
+        if self.is_overcrowded() {
             return Some(Excess::Processes);
         }
+        let processes = self.processes();
         if self.too_much_memory(&processes) {
             return Some(Excess::Memory);
         }
@@ -83,10 +83,11 @@ impl<'a> Watchdog<'a> {
         !self.processes().is_empty()
     }
 
-    /// Only where no resource limit counts the worker's processes alone.
-    fn too_many(&self, processes: &[Process]) -> bool {
-        let threads: u64 = processes.iter().map(|process| process.threads).sum();
-        !self.policy.has(Mechanism::Namespaces) && threads > self.policy.max_processes
+    /// Whether there are more processes and threads than there may be: only where no resource limit counts the worker's
+    /// alone. Quick, while there are not many.
+    pub fn is_overcrowded(&self) -> bool {
+        let threads = || self.processes().iter().map(|process| process.threads).sum::<u64>();
+        !self.policy.has(Mechanism::Namespaces) && threads() > self.policy.max_processes
     }
 
     /// An upper bound that is cheap to read comes first. Only where that is over the limit is memory counted exactly, for

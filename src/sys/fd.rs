@@ -1,6 +1,6 @@
 //! Descriptors that a process got from the one that started it.
 
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use tokio::io::unix::AsyncFd;
 
@@ -11,6 +11,29 @@ use tokio::io::unix::AsyncFd;
 pub unsafe fn inherited(number: RawFd) -> OwnedFd {
     // SAFETY: the caller promises that the descriptor is open and not owned.
     unsafe { OwnedFd::from_raw_fd(number) }
+}
+
+/// As [`inherited`], for a descriptor that may not be there.
+///
+/// # Safety
+/// If `number` is open, nothing else in this process may own it.
+pub unsafe fn inherited_if_open(number: RawFd) -> Option<OwnedFd> {
+    // SAFETY: reading flags changes nothing, and a number that is not open is an error.
+    let is_open = unsafe { libc::fcntl(number, libc::F_GETFD) } >= 0;
+    // SAFETY: the caller promises that the descriptor is not owned.
+    is_open.then(|| unsafe { inherited(number) })
+}
+
+/// Gives a descriptor a number under which the next program of this process inherits it.
+///
+/// # Safety
+/// If `number` is open, nothing in this process may use it any more.
+pub unsafe fn hand_down(descriptor: impl AsFd, number: RawFd) -> std::io::Result<()> {
+    // SAFETY: the caller promises that the number is free.
+    match unsafe { libc::dup2(descriptor.as_fd().as_raw_fd(), number) } {
+        -1 => Err(std::io::Error::last_os_error()),
+        _ => Ok(()),
+    }
 }
 
 /// Keeps a descriptor that this process was started with from the programs that it starts.

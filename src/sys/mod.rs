@@ -6,18 +6,20 @@ mod exec;
 mod fd;
 mod fork;
 mod ipc;
+mod landlock;
 mod limits;
 mod signal;
 mod stdio;
 
 pub use bpf::{Instruction, install_filter};
 pub use exec::{execute, execute_again};
-pub use fd::{close_all_but, close_on_exec, inherited, watched};
+pub use fd::{close_all_but, close_on_exec, hand_down, inherited, inherited_if_open, watched};
 pub use fork::{Exit, Rusage, Side, clone_into, exit_now, fork, unshare, wait};
 pub use ipc::{ipc_bytes, remove_ipc_objects};
+pub use landlock::{landlock_restrict_self, landlock_version};
 pub use limits::{read_memory, standing};
 pub use signal::{
-    child_exits, ignore_child_exits, kill_all_others, reset_program_signals, reset_signals, unblock_child_exits,
-    wait_for_child_exits,
+    Dispositions, child_exits, ignore_child_exits, kill_all_others, reset_program_signals, reset_signals,
+    unblock_child_exits, wait_for_child_exits,
 };
 pub use stdio::{flush_c_streams, unbuffer_c_stdout};

@@ -63,11 +63,33 @@ pub fn kill_all_others() {
     unsafe { libc::kill(-1, libc::SIGKILL) };
 }
 
-/// Gives every signal its default disposition and unblocks all but those of [`child_exits`]. A guard is the init process of its PID namespace: a
-/// signal that a script sends to it is dropped by the kernel as long as it has no handler (pid_namespaces(7)).
-pub fn reset_signals() {
+/// What a process does on signals, but for those on which it does what every program does.
+pub struct Dispositions(Vec<(libc::c_int, libc::sigaction)>);
+
+impl Dispositions {
+    /// Puts them back in force, for a fork that is to do as its parent did.
+    pub fn restore(&self) {
+        for (signal, action) in &self.0 {
+            // SAFETY: the handlers are those of this program's memory, of which this process is a fork.
+            unsafe { libc::sigaction(*signal, action, std::ptr::null_mut()) };
+        }
+    }
+}
+
+/// Gives every signal its default disposition and unblocks all but those of [`child_exits`]. Gives what was in force. A
+/// guard is the init process of its PID namespace: a signal that a script sends to it is dropped by the kernel as long as
+/// it has no handler (pid_namespaces(7)).
+pub fn reset_signals() -> Dispositions {
+    let mut before = Vec::new();
     for signal in 1..=libc::SIGRTMAX() {
-        set_disposition(signal, libc::SIG_DFL);
+        // SAFETY: sigaction is plain data, for which all zeroes is a value, and the pointers are valid for the call.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        // SAFETY: as above; nothing is changed.
+        let known = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) } == 0;
+        if known && action.sa_sigaction != libc::SIG_DFL {
+            before.push((signal, action));
+            set_disposition(signal, libc::SIG_DFL);
+        }
     }
     // SAFETY: sigset_t is plain data that sigemptyset fills; both live for the time of the calls.
     unsafe {
@@ -76,6 +98,7 @@ pub fn reset_signals() {
         libc::sigaddset(&raw mut none, libc::SIGCHLD);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
     }
+    Dispositions(before)
 }
 
 fn set_disposition(signal: libc::c_int, disposition: libc::sighandler_t) {

@@ -10,13 +10,13 @@ use std::process::ExitCode;
 
 use rustix::process::{Signal, fchdir, set_parent_process_death_signal, setsid};
 
-use super::{LOADER, PROGRAM, RUNTIME, SERVE, SOCKET, environment};
+use super::{LOADER, NUMBERS, PROGRAM, RUNTIME, SERVE, SOCKET, environment};
 use crate::channel;
 use crate::protocol::ZygoteReply;
 use crate::sandbox::privileges::LIBRARIES;
 use crate::sandbox::{
-    Mechanism, Mechanisms, SandboxError, Score, enter_zygote_namespaces, join, limit_stack, offer_to_oom_killer,
-    switch_root,
+    FreshNumbers, Mechanism, Mechanisms, SandboxError, Score, enter_zygote_namespaces, join, limit_stack,
+    offer_to_oom_killer, switch_root,
 };
 use crate::sys::{self, Exit, Side};
 
@@ -44,6 +44,10 @@ fn launch(mechanisms: &Mechanisms) -> Result<Infallible, SandboxError> {
         limit_stack()?;
     }
     if has(Mechanism::Namespaces) {
+        if let Some(numbers) = FreshNumbers::open() {
+            // SAFETY: the service starts this process with the descriptors below this one only, and none was opened here.
+            unsafe { sys::hand_down(&numbers, NUMBERS) }.map_err(SandboxError::fault("dup2"))?;
+        }
         enter_zygote_namespaces()?;
         begin_pid_namespace()?;
     }

@@ -1,7 +1,7 @@
 """The Python side of a worker: runs one script.
 
-It is executed once, in the zygote, as a module that no import finds. A worker calls `prepare` when it is locked in and
-`run` when its job has come. Both live in the process that the script controls, so nothing that they say is trusted;
+It is executed once, in the zygote, as a module that no import finds. A worker calls `prepare` when it is locked in,
+which has it rehearse, and `run` when its job has come. Both live in the process that the script controls, so nothing that they say is trusted;
 what counts is that an honest script gets an honest answer whatever it has patched, which is why everything that is
 needed after the script ran is captured here, before.
 """
@@ -16,6 +16,7 @@ import _io
 import _json
 import contextlib
 import gc
+import importlib
 import json
 import linecache
 import os
@@ -108,6 +109,128 @@ LATE = [
     "zoneinfo",
 ]
 
+# What else is preloaded, because many scripts import it.
+COMMON = [
+    "argparse",
+    "ast",
+    "asyncio",
+    "base64",
+    "bisect",
+    "calendar",
+    "collections",
+    "copy",
+    "csv",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "difflib",
+    "enum",
+    "fractions",
+    "functools",
+    "glob",
+    "hashlib",
+    "heapq",
+    "html",
+    "inspect",
+    "io",
+    "itertools",
+    "json",
+    "logging",
+    "math",
+    "operator",
+    "pathlib",
+    "pickle",
+    "pprint",
+    "queue",
+    "re",
+    "secrets",
+    "shutil",
+    "statistics",
+    "string",
+    "struct",
+    "subprocess",
+    "tempfile",
+    "textwrap",
+    "time",
+    "typing",
+    "unicodedata",
+    "urllib.parse",
+    "uuid",
+    "zlib",
+    "zoneinfo",
+]
+
+# How often a zygote rehearses: until Python does not change its code any more (PEP 659).
+ROUNDS = 12
+
+# What a zygote does before it forks, so that Python has made what it makes when something is done for the first time.
+FULL_REHEARSAL = """
+import json
+import math
+import re
+
+
+class Point:
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+    def length(self):
+        return math.hypot(self.x, self.y)
+
+
+def main(number):
+    points = [Point(index, index * 1.5) for index in range(number)]
+    words = {f"word {index}": [index, str(index), None, True, 0.5] for index in range(number)}
+    try:
+        raise ValueError("rehearsal")
+    except ValueError as error:
+        print(error, number, sep=" ")
+    total = sum(point.length() for point in points)
+    text = re.sub("[0-9]+", "n", ", ".join(sorted(words)))
+    print(f"{total:.3f} {text!r}")
+    more()
+    return {"total": total, "words": words, "text": json.loads(json.dumps(text))}
+
+
+def more():
+    pass
+"""
+
+# The same with pandas.
+FULL_PANDAS_REHEARSAL = """
+import numpy as np
+import pandas as pd
+
+
+def more():
+    series = pd.Series(np.arange(4.0)) * 2 + 0.5
+    frame = pd.DataFrame({"a": series, "b": ["x", "y", "x", "y"]})
+    frame["c"] = frame["a"] * 2
+    print(series.sum(), series.mean(), frame.shape, np.array([[1, 2], [3, 4]]).dot([1, 2]))
+    frame[frame["a"] > 1].to_dict()
+"""
+
+# What a worker does while it waits for its job, which must be little, because it takes a processor.
+REHEARSAL = """
+def main(number):
+    print("rehearsal")
+    more()
+    return [number]
+
+
+def more():
+    pass
+"""
+
+PANDAS_REHEARSAL = """
+import numpy as np
+import pandas as pd
+
+
+def more():
+    return (pd.Series(np.arange(3.0)) * 2).sum()
+"""
+
 # What a sealed script cannot make, by what its absence looks like.
 FILES, DESCRIPTORS, THREADS, PROCESSES = "files", "files and sockets", "threads", "processes"
 
@@ -162,34 +285,83 @@ def _stream(descriptor, errors):
     return stream
 
 
-def warm_up(preload, runtime, sealed):
-    """Imports modules ahead. Answers Python's version, or what went wrong."""
-    names = [*filter(None, preload.decode().split(","))]
+def warm_up(to_preload, sealed, runtime):
+    """Gets a zygote ready for forks. Answers what it has as JSON, or what went wrong."""
+    names = _names(to_preload)
     for name in names:
-        try:
-            __import__(name)
-        except BaseException as error:
-            return f"error: {name}: {type(error).__name__}: {error}".encode()
-    if sealed:
-        _import_late_ones(names)
-    if threading.active_count() != 1 or len(os.listdir("/proc/self/task")) != 1:
-        return b"error: a preloaded module has started a thread, which no fork would have"
+        if importlib._bootstrap._find_spec(name.partition(".")[0], None) is None:
+            return f"error: No module named {name!r}".encode()
     sys.stdout = sys.__stdout__ = _stream(1, "surrogateescape")
     sys.stderr = sys.__stderr__ = _stream(2, "backslashreplace")
     sys.argv[:] = [FILE]
     sys.path.insert(0, "/tmp")
     sys.executable = os.path.join(os.fsdecode(runtime), "usr/bin/python3.13")
+    if sealed:
+        _import_late_ones([])
+    return _get_ready_for_forks(False)
+
+
+def preload(names, sealed):
+    """Imports modules ahead, in a fork of a zygote that has been warmed up. Answers as `warm_up` does."""
+    names = _names(names)
+    for name in names:
+        try:
+            __import__(name)
+        except BaseException as error:
+            return f"error: {name}: {type(error).__name__}: {error}".encode()
+    for name in COMMON:
+        _try_import(name)
+    if sealed:
+        _import_late_ones(names)
+    if threading.active_count() != 1 or len(os.listdir("/proc/self/task")) != 1:
+        return b"error: a preloaded module has started a thread, which no fork would have"
+    return _get_ready_for_forks("numpy" in names and "pandas" in names)
+
+
+def _names(text):
+    return [*filter(None, text.decode().split(","))]
+
+
+def _get_ready_for_forks(has_pandas):
+    _rehearsal[:] = [REHEARSAL + PANDAS_REHEARSAL if has_pandas else REHEARSAL]
+    for _ in range(ROUNDS):
+        _rehearse(FULL_REHEARSAL + FULL_PANDAS_REHEARSAL if has_pandas else FULL_REHEARSAL)
+        _rehearse(*_rehearsal)
     # Objects of before the fork are not visited by the collector, so their pages stay shared.
     gc.collect()
     gc.freeze()
-    return sys.version.split()[0].encode()
+    loaded = {name.partition(".")[0] for name in (*sys.modules, *sys.builtin_module_names)}
+    return json.dumps({"python": sys.version.split()[0], "loaded": sorted(loaded)}).encode()
+
+
+def _rehearse(script):
+    """Does what jobs do, so that a worker which waits for its job has the memory already that this takes. Of pages that it
+    shares with others a process gets its own when it first writes to them, and each costs as much as a hundred lines of
+    Python.
+
+    Nothing of it can be seen afterwards.
+    """
+    stdout = sys.stdout
+    # What is to be sent out goes nowhere.
+    null = os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        sys.stdout = _stream(null, "surrogateescape")
+        answer = run(script.encode(), b'{"number": 3}', 1 << 20)
+    finally:
+        sys.stdout = stdout
+        os.close(null)
+    if not answer.startswith(RETURNED):
+        raise RuntimeError(f"the rehearsal failed: {answer.decode()}")
+    # A module and its functions refer to each other: only the collector would find them.
+    sys.modules.pop("script").__dict__.clear()
+    linecache.cache.clear()
 
 
 def _import_late_ones(preloaded):
     import zoneinfo
 
     # A zone is kept by whoever holds it, and found there by its name.
-    _zones.extend(zoneinfo.ZoneInfo(key) for key in sorted(zoneinfo.available_timezones()))
+    _zones[:] = (zoneinfo.ZoneInfo(key) for key in sorted(zoneinfo.available_timezones()))
     for name in LATE:
         if name.partition(".")[0] in preloaded or name.partition(".")[0] in sys.stdlib_module_names:
             _try_import(name)
@@ -203,11 +375,12 @@ def _try_import(name):
 
 
 def prepare(scratch):
-    """Gives this worker random state and a scratch directory of its own. The hash seed is the zygote's."""
+    """Gives this worker a scratch directory and random state of its own, and rehearses. The hash seed is the zygote's."""
     scratch = os.fsdecode(scratch)
     if scratch != sys.path[0]:
         sys.path[0] = os.environ["HOME"] = os.environ["TMPDIR"] = scratch
         _change_by_descriptor()
+    _rehearse(*_rehearsal)
     mtrand = sys.modules.get("numpy.random.mtrand")
     if mtrand is not None:
         mtrand.seed()
@@ -450,6 +623,7 @@ def _flush():
 _chmod, _utime = os.chmod, os.utime
 _sealed = False
 _zones = []
+_rehearsal = []
 _str = str
 _loads = json.JSONDecoder().decode
 # The C encoder itself, with C types only: nothing that a script can patch lies between a value and its text.

@@ -1,12 +1,15 @@
-//! The processes below the service. A zygote is this program, started again, with Python loaded and imports done; all
-//! that it does is fork. Each fork is a guard, which forks the worker, watches it, and ends all that came of it.
+//! The processes below the service. A zygote is this program, started again, with Python loaded; all that it does is fork.
+//! One fork is a zygote with more modules imported; the others are guards. A guard forks one worker after the other, watches
+//! it, and ends all that came of it.
 //!
 //! ```text
 //! service
-//! └─ launcher       leaves the host's namespaces, then waits; without namespaces it becomes the zygote (enter)
-//!    └─ zygote      init process of its PID namespace: nothing below survives it (this module)
-//!       └─ guard    init process of the worker's own PID namespace; no Python runs in it (guard)
-//!          └─ worker   locked in, runs one job (worker)
+//! └─ launcher              leaves the host's namespaces, then waits; without namespaces it becomes the zygote (enter)
+//!    └─ zygote             init process of its PID namespace: nothing below survives it (this module)
+//!       ├─ guard           init process of a PID namespace; no Python runs in it (guard)
+//!       │  └─ worker       locked in, runs one job (worker)
+//!       └─ zygote          preloaded
+//!          └─ guard ...
 //! ```
 
 mod descriptors;
@@ -28,10 +31,11 @@ use rustix::process::{Pid, Signal, geteuid, set_parent_process_death_signal};
 use rustix::thread::UnshareFlags;
 
 use crate::channel::{self, Message};
-use crate::protocol::{FORK, ZygoteReply, ZygoteRequest};
+use crate::protocol::{ZygoteReply, ZygoteRequest};
 use crate::sandbox::integrity::Integrity;
 use crate::sandbox::{
-    Filter, Mechanism, Mechanisms, Policy, SandboxError, Surroundings, WORKER_NAMESPACES, hide_from_tracers, split,
+    Filter, FreshNumbers, GUARD_NAMESPACES, Mechanism, Mechanisms, Policy, SandboxError, Surroundings,
+    hide_from_tracers, split,
 };
 use crate::sys::{self, Side};
 use python::Python;
@@ -47,6 +51,9 @@ pub const SOCKET: RawFd = 3;
 pub const RUNTIME: RawFd = 4;
 pub const PROGRAM: RawFd = 5;
 pub const LOADER: RawFd = 6;
+
+/// Added by the launcher.
+const NUMBERS: RawFd = 7;
 
 /// The whole environment of a script. One thread per BLAS call: threads would not survive the fork, and one job must
 /// not take all processors.
@@ -121,16 +128,19 @@ struct WorkerEnds {
     channel: OwnedFd,
     stdout: OwnedFd,
     stderr: OwnedFd,
-    /// The guard's own. Datagrams.
-    control: OwnedFd,
 }
 
 impl WorkerEnds {
-    fn from_message(message: Message) -> io::Result<Self> {
-        let [channel, stdout, stderr, control] = <[OwnedFd; 4]>::try_from(message.descriptors)
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a fork request has four descriptors"))?;
-        Ok(Self { channel, stdout, stderr, control })
+    fn from_message(message: Message) -> Result<Self, SandboxError> {
+        let [channel, stdout, stderr] = descriptors(message).map_err(SandboxError::fault("make a worker"))?;
+        Ok(Self { channel, stdout, stderr })
     }
+}
+
+/// The descriptors of a message that has to have so many.
+fn descriptors<const N: usize>(message: Message) -> io::Result<[OwnedFd; N]> {
+    <[OwnedFd; N]>::try_from(message.descriptors)
+        .map_err(|found| io::Error::new(io::ErrorKind::InvalidData, format!("{} descriptors, not {N}", found.len())))
 }
 
 /// What guards and workers are made by.
@@ -139,10 +149,12 @@ struct Blueprint {
     /// The runtime: the root directory, or where it lies on the host.
     runtime: PathBuf,
     filter: Filter,
+    /// Where there are PID namespaces, and the kernel offers it.
+    numbers: Option<FreshNumbers>,
 }
 
 impl Blueprint {
-    fn new(policy: Policy) -> io::Result<Self> {
+    fn new(policy: Policy, numbers: Option<FreshNumbers>) -> io::Result<Self> {
         let runtime = if policy.has(Mechanism::Root) { PathBuf::from("/") } else { std::env::current_dir()? };
         let surroundings = if policy.has(Mechanism::Namespaces) {
             Surroundings::Apart
@@ -151,19 +163,19 @@ impl Blueprint {
             let owns_files = user.is_root() || runtime.metadata()?.uid() == user.as_raw();
             Surroundings::Shared { only_signals: None, owns_files }
         };
-        Ok(Self { policy, runtime, filter: Filter::new(surroundings) })
+        Ok(Self { policy, runtime, filter: Filter::new(surroundings), numbers })
     }
 
-    /// Forks into the namespaces that a worker has for itself.
+    /// Forks into the namespaces that a guard has for itself.
     fn fork(&self) -> io::Result<Side<Pid>> {
         if !self.policy.has(Mechanism::Namespaces) {
             // SAFETY: the zygote has one thread: Python starts none, and the harness checks that no import did.
             return unsafe { sys::fork() };
         }
-        // What /proc tells of a network namespace is for Landlock to hide, or else must be the worker's own.
+        // What /proc tells of a network namespace is for Landlock to hide, or else must be the guard's own.
         let network = if self.policy.has(Mechanism::Landlock) { UnshareFlags::empty() } else { UnshareFlags::NEWNET };
         // SAFETY: as above.
-        unsafe { sys::clone_into(WORKER_NAMESPACES | network) }
+        unsafe { sys::clone_into(GUARD_NAMESPACES | network) }
     }
 }
 
@@ -172,7 +184,7 @@ fn serve(mechanisms: &Mechanisms) -> ExitCode {
     // SAFETY: the launcher has put the socket there, and this is the first use of it.
     let socket = unsafe { sys::inherited(SOCKET) };
     match Zygote::start(&socket, mechanisms) {
-        Ok(Some(zygote)) => zygote.fork_on_request(&socket),
+        Ok(Some(mut zygote)) => zygote.serve(&socket),
         Ok(None) => ExitCode::SUCCESS,
         Err(error) => {
             // If the service is gone, there is nobody to tell.
@@ -191,9 +203,12 @@ struct Zygote {
 impl Zygote {
     /// Becomes a zygote, unless the service does not want it.
     fn start(socket: &OwnedFd, mechanisms: &Mechanisms) -> io::Result<Option<Self>> {
+        // SAFETY: only the launcher may have put something there, and this is the first use of it.
+        let numbers = unsafe { sys::inherited_if_open(NUMBERS) }.map(FreshNumbers::from);
+        let mut kept = vec![socket.as_fd()];
+        kept.extend(numbers.as_ref().map(AsFd::as_fd));
         // SAFETY: this process has just been executed, and what it was given besides was for that.
-        unsafe { sys::close_all_but(&[socket.as_fd()]) }
-            .map_err(SandboxError::at(Mechanism::Descriptors, "close_range"))?;
+        unsafe { sys::close_all_but(&kept) }.map_err(SandboxError::at(Mechanism::Descriptors, "close_range"))?;
         if mechanisms.contains(&Mechanism::Dumpable)
             && let Err(error) = hide_from_tracers()
         {
@@ -206,60 +221,96 @@ impl Zygote {
         }
         sys::reset_program_signals();
         channel::send_json(socket, &ZygoteReply::Entered, &[])?;
-        let Some((policy, preload)) = answer_probes(socket)? else { return Ok(None) };
-        let blueprint = Blueprint::new(policy)?;
+        let Some((blueprint, preload)) = answer_probes(socket, numbers)? else { return Ok(None) };
         let python = Python::start().map_err(io::Error::other)?;
         let sealed = blueprint.policy.has(Mechanism::Seal);
-        let version = python.load_harness(&preload, &blueprint.runtime, sealed).map_err(io::Error::other)?;
+        let ready = python.warm_up(&preload, &blueprint.runtime, sealed).map_err(io::Error::other)?;
         sys::unbuffer_c_stdout();
         sys::ignore_child_exits();
-        channel::send_json(socket, &ZygoteReply::Ready { python: version }, &[])?;
-        Ok(Some(Self { python, blueprint, integrity: Integrity::of_this_process() }))
+        channel::send_json(socket, &ZygoteReply::Ready(ready), &[])?;
+        Ok(Some(Self { python, blueprint, integrity: Integrity::of_this_thread() }))
     }
 
-    fn fork_on_request(&self, socket: &OwnedFd) -> ExitCode {
-        loop {
-            let message = match channel::receive(socket) {
-                Ok(Some(message)) if message.bytes == FORK => message,
-                Ok(_) | Err(_) => return ExitCode::SUCCESS,
-            };
-            if self.blueprint.policy.has(Mechanism::Seal) && !Integrity::of_this_process().is_as(&self.integrity) {
+    /// Forks on request.
+    fn serve(&mut self, socket: &OwnedFd) -> ExitCode {
+        while let Ok(Some(message)) = channel::receive(socket) {
+            if self.blueprint.policy.has(Mechanism::Seal) && !Integrity::of_this_thread().is_as(&self.integrity) {
                 // A script has changed this process: what comes of it would not be what it should.
                 return ExitCode::FAILURE;
             }
-            let reply = match WorkerEnds::from_message(message).and_then(|ends| self.fork(ends)) {
+            let forked = match message.parse() {
+                Ok(ZygoteRequest::Guard) => self.fork_guard(message),
+                Ok(ZygoteRequest::Preload(modules)) => self.fork_zygote(message, &modules),
+                Ok(_) | Err(_) => break,
+            };
+            let reply = match forked {
                 Ok(()) => ZygoteReply::Forked,
                 Err(error) => ZygoteReply::NotForked { reason: error.to_string() },
             };
             if channel::send_json(socket, &reply, &[]).is_err() {
-                return ExitCode::SUCCESS;
+                break;
             }
         }
+        ExitCode::SUCCESS
     }
 
-    /// Forks a guard.
-    fn fork(&self, ends: WorkerEnds) -> io::Result<()> {
+    fn fork_guard(&self, message: Message) -> io::Result<()> {
+        let [control] = descriptors(message)?;
         self.python.before_fork();
         let side = self.blueprint.fork();
         if matches!(side, Ok(Side::Child)) {
-            guard::run(&self.blueprint, Some(&self.python), ends);
+            guard::run(&self.blueprint, Some(&self.python), &control);
         }
         self.python.after_fork_parent();
         side.map(drop)
     }
+
+    /// Forks a zygote that has more modules. It shares all that this one has.
+    fn fork_zygote(&mut self, message: Message, modules: &[String]) -> io::Result<()> {
+        let [socket, lifeline] = descriptors(message)?;
+        self.python.before_fork();
+        // SAFETY: the zygote has one thread.
+        let side = unsafe { sys::fork() };
+        if matches!(side, Ok(Side::Child)) {
+            self.python.after_fork_child();
+            let ended = self.become_preloaded(modules, &socket, &lifeline);
+            sys::exit_now(i32::from(ended.is_err()));
+        }
+        self.python.after_fork_parent();
+        side.map(drop)
+    }
+
+    fn become_preloaded(&mut self, modules: &[String], socket: &OwnedFd, lifeline: &OwnedFd) -> io::Result<()> {
+        let mut kept = vec![socket.as_fd(), lifeline.as_fd()];
+        kept.extend(self.blueprint.numbers.as_ref().map(AsFd::as_fd));
+        // SAFETY: the others are the first zygote's, to whose code this process does not return.
+        unsafe { sys::close_all_but(&kept) }?;
+        // Where it is refused, the service closes the socket when the first zygote is gone.
+        let _ = set_parent_process_death_signal(Some(Signal::KILL));
+        self.integrity = Integrity::of_this_thread();
+        let sealed = self.blueprint.policy.has(Mechanism::Seal);
+        let reply = match self.python.preload(modules, sealed) {
+            Ok(ready) => ZygoteReply::Ready(ready),
+            Err(error) => ZygoteReply::Failed { reason: error.to_string() },
+        };
+        channel::send_json(socket, &reply, &[])?;
+        self.serve(socket);
+        Ok(())
+    }
 }
 
-/// Probes policies until there is one to be served. None: the service is gone, or wants none.
-fn answer_probes(socket: &OwnedFd) -> io::Result<Option<(Policy, Vec<String>)>> {
+/// Probes policies until there is one to be served, and what is to be preloaded. None: the service is gone, or wants none.
+fn answer_probes(socket: &OwnedFd, numbers: Option<FreshNumbers>) -> io::Result<Option<(Blueprint, Vec<String>)>> {
     loop {
         let Some(message) = channel::receive(socket)? else { return Ok(None) };
         match message.parse()? {
-            ZygoteRequest::Serve { policy, preload } => return Ok(Some((policy, preload))),
+            ZygoteRequest::Serve { policy, preload } => return Ok(Some((Blueprint::new(policy, numbers)?, preload))),
             ZygoteRequest::Probe(policy) => {
-                let refused = probe::probe(&Blueprint::new(policy)?);
+                let refused = probe::probe(&Blueprint::new(policy, None)?);
                 let reply = if refused.is_empty() { ZygoteReply::Held } else { ZygoteReply::Refused(refused) };
                 channel::send_json(socket, &reply, &[])?;
             }
+            other => return Err(io::Error::other(format!("unexpected request {other:?}"))),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! One worker without Python, made like all others, that tries to break out of what it is locked into.
 
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::SocketFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::{Blueprint, WorkerEnds, foreign_variable, guard};
+use super::{Blueprint, foreign_variable, guard};
 use crate::channel;
-use crate::protocol::{END, GuardReport};
+use crate::protocol::{END, GuardReport, MAKE};
 use crate::sandbox::{Mechanism, Place, Policy, SandboxError};
 use crate::sys::{self, Side};
 
@@ -22,15 +22,20 @@ pub fn probe(blueprint: &Blueprint) -> Vec<SandboxError> {
 }
 
 fn attempt(blueprint: &Blueprint) -> Result<Vec<SandboxError>, SandboxError> {
-    let (control, ends) = ends()?;
+    let failed = SandboxError::fault::<std::io::Error>;
+    let (control, theirs) = channel::pair(SocketFlags::empty()).map_err(failed("make a socket"))?;
     let side = blueprint.fork().map_err(SandboxError::at(Mechanism::Namespaces, "clone"))?;
     if let Side::Child = side {
         // The parent's end must not live on here, where the guard waits for it to be closed.
         drop(control);
-        guard::run(blueprint, None, ends);
+        guard::run(blueprint, None, &theirs);
     }
+    drop(theirs);
+    let ends = ends()?;
+    let sent = channel::send(&control, MAKE, &ends.each_ref().map(AsFd::as_fd));
     drop(ends);
-    let found = listen(&control);
+    // A guard that is gone has said why.
+    let found = sent.map_err(failed("ask for a worker")).and_then(|()| listen(&control));
     drop(control);
     sys::wait(true).map_err(SandboxError::fault("wait for the guard"))?;
     found
@@ -57,13 +62,11 @@ fn report(control: &OwnedFd) -> Result<GuardReport, SandboxError> {
     message.parse().map_err(SandboxError::fault("hear of the guard"))
 }
 
-/// A control socket, and the ends of a worker for which there is no job.
-fn ends() -> Result<(OwnedFd, WorkerEnds), SandboxError> {
-    let failed = SandboxError::fault::<std::io::Error>;
-    let (control, theirs) = channel::pair(SocketFlags::empty()).map_err(failed("make a socket"))?;
+/// The ends of a worker for which there is no job.
+fn ends() -> Result<[OwnedFd; 3], SandboxError> {
     let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(SandboxError::fault("make a pipe"));
     let ((channel, _), (_, stdout), (_, stderr)) = (pipe()?, pipe()?, pipe()?);
-    Ok((control, WorkerEnds { channel, stdout, stderr, control: theirs }))
+    Ok([channel, stdout, stderr])
 }
 
 /// Leaves a process and a file behind, which the guard must find. A sealed worker cannot, and where nothing ends them, they

@@ -8,15 +8,21 @@ use std::ptr;
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW, Symbol};
 
-use crate::protocol::JobFrame;
+use crate::protocol::{JobFrame, Ready};
+
+mod immortal;
+mod pages;
 
 const LIBRARY: &str = "libpython3.13.so.1.0";
 
 /// The Python side, compiled into this program.
 const HARNESS: &str = include_str!("harness.py");
 
-/// A Python object. Never dereferenced here.
+/// A Python object.
 type Object = *mut c_void;
+
+/// Called with each object that the collector knows; 1 to go on.
+type VisitObject = extern "C" fn(Object, *mut c_void) -> c_int;
 
 /// Why Python could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +39,7 @@ pub enum PythonError {
 
 macro_rules! api {
     ($($name:ident: fn($($argument:ty),*) $(-> $result:ty)?;)*) => {
-        /// The functions of the C API that are used here; all but the fork hooks are in its stable ABI.
+        /// The functions of the C API that are used here.
         #[allow(non_snake_case)]
         struct Api { $($name: Symbol<unsafe extern "C" fn($($argument),*) $(-> $result)?>,)* }
 
@@ -47,6 +53,7 @@ macro_rules! api {
 }
 
 api! {
+    PyObject_SetArenaAllocator: fn(*const pages::ArenaAllocator);
     Py_InitializeEx: fn(c_int);
     PyOS_BeforeFork: fn();
     PyOS_AfterFork_Parent: fn();
@@ -60,6 +67,10 @@ api! {
     PyBytes_FromStringAndSize: fn(*const c_char, isize) -> Object;
     PyBytes_AsStringAndSize: fn(Object, *mut *mut c_char, *mut isize) -> c_int;
     PyLong_FromLong: fn(c_long) -> Object;
+    PyObject_IS_GC: fn(Object) -> c_int;
+    PyType_GetSlot: fn(Object, c_int) -> *mut c_void;
+    PyUnstable_GC_VisitObjects: fn(VisitObject, *mut c_void);
+    _Py_SetRefcnt: fn(Object, isize);
     Py_DecRef: fn(Object);
     PyErr_Print: fn();
 }
@@ -75,6 +86,7 @@ pub struct Python {
 }
 
 /// An argument of a harness function.
+#[derive(Clone, Copy)]
 enum Argument<'a> {
     Bytes(&'a [u8]),
     Number(u64),
@@ -87,8 +99,12 @@ impl Python {
         // extension modules do not name it as a dependency.
         let library = unsafe { Library::open(Some(LIBRARY), RTLD_NOW | RTLD_GLOBAL) }?;
         let api = Api::load(&library)?;
-        // SAFETY: called once, before any other function. With Python's own signal handlers, as a script expects.
-        unsafe { (api.Py_InitializeEx)(1) };
+        // SAFETY: called before the interpreter is initialised, and once; both copy what they are given. With Python's own
+        // signal handlers, as a script expects.
+        unsafe {
+            (api.PyObject_SetArenaAllocator)(&pages::ALLOCATOR);
+            (api.Py_InitializeEx)(1);
+        }
         let mut python = Self { api, harness: ptr::null_mut(), _library: library };
         python.harness = python.execute_harness().ok_or(PythonError::Harness)?;
         Ok(python)
@@ -104,24 +120,38 @@ impl Python {
         }
     }
 
-    /// Imports modules ahead and gets ready for forks. `sealed`: scripts will run without a way to open a file, so also
-    /// what the standard library imports late. Gives Python's version.
-    pub fn load_harness(&self, preload: &[String], runtime: &Path, sealed: bool) -> Result<String, PythonError> {
+    /// Gets ready for forks. `preload`: modules that a zygote of this one will import, so they must be there. `sealed`:
+    /// scripts will run without a way to open a file, so also what the standard library imports late is imported.
+    pub fn warm_up(&self, preload: &[String], runtime: &Path, sealed: bool) -> Result<Ready, PythonError> {
         let preload = preload.join(",");
-        let arguments = [
-            Argument::Bytes(preload.as_bytes()),
-            Argument::Bytes(runtime.as_os_str().as_bytes()),
-            Argument::Number(sealed.into()),
-        ];
-        let said = self.call(c"warm_up", &arguments).ok_or(PythonError::Failed)?;
-        let text = String::from_utf8_lossy(&said).into_owned();
-        match text.strip_prefix("error: ") {
-            Some(reason) => Err(PythonError::Preload(reason.to_owned())),
-            None => Ok(text),
-        }
+        self.get_warm(c"warm_up", preload.as_bytes(), &[Argument::Bytes(runtime.as_os_str().as_bytes())], sealed)
     }
 
-    /// Gives a fresh worker random state and a scratch directory of its own.
+    /// Imports modules in a zygote that has been warmed up, and gets ready again.
+    pub fn preload(&self, modules: &[String], sealed: bool) -> Result<Ready, PythonError> {
+        pages::share();
+        self.get_warm(c"preload", modules.join(",").as_bytes(), &[], sealed)
+    }
+
+    fn get_warm(
+        &self,
+        function: &CStr,
+        modules: &[u8],
+        arguments: &[Argument<'_>],
+        sealed: bool,
+    ) -> Result<Ready, PythonError> {
+        let mut all = vec![Argument::Bytes(modules), Argument::Number(sealed.into())];
+        all.extend_from_slice(arguments);
+        let said = self.call(function, &all).ok_or(PythonError::Failed)?;
+        if let Some(reason) = said.strip_prefix(b"error: ") {
+            return Err(PythonError::Preload(String::from_utf8_lossy(reason).into_owned()));
+        }
+        immortal::make_all(&self.api);
+        pages::settle();
+        serde_json::from_slice(&said).map_err(|_| PythonError::Failed)
+    }
+
+    /// Gives a fresh worker a scratch directory and random state of its own, and has it rehearse.
     pub fn prepare(&self, scratch: &Path) -> Result<(), PythonError> {
         let scratch = scratch.as_os_str().as_bytes();
         self.call(c"prepare", &[Argument::Bytes(scratch)]).map(drop).ok_or(PythonError::Failed)

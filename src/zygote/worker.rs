@@ -12,7 +12,7 @@ use super::descriptors::{Standard, close_others};
 use super::probe::leave_something;
 use super::python::Python;
 use crate::protocol::{JobFrame, Malformed, outcome_header};
-use crate::sandbox::{self, Mechanism, Place, SandboxError, probe};
+use crate::sandbox::{self, Mechanism, Place, Rules, SandboxError, probe};
 use crate::sys;
 
 /// What a worker tells its guard when it is locked in.
@@ -26,11 +26,12 @@ pub fn run(
     blueprint: &Blueprint,
     python: Option<&Python>,
     place: &Place,
+    rules: Option<Rules>,
     streams: Standard,
     channel: OwnedFd,
     signal_ready: OwnedFd,
 ) -> ! {
-    let mut failed = lock_in(blueprint, python.is_none(), place, streams, &channel, &signal_ready);
+    let mut failed = lock_in(blueprint, python.is_none(), place, rules, streams, &channel, &signal_ready);
     if let Some(python) = python.filter(|_| failed.is_empty()) {
         python.after_fork_child();
         failed.extend(python.prepare(&place.scratch).err().map(|error| SandboxError::fault("prepare Python")(error)));
@@ -56,12 +57,14 @@ fn lock_in(
     blueprint: &Blueprint,
     is_probe: bool,
     place: &Place,
+    rules: Option<Rules>,
     streams: Standard,
     channel: &OwnedFd,
     signal_ready: &OwnedFd,
 ) -> Vec<SandboxError> {
     let policy = &blueprint.policy;
-    let kept = [channel.as_fd(), signal_ready.as_fd()];
+    let mut kept = vec![channel.as_fd(), signal_ready.as_fd()];
+    kept.extend(rules.as_ref().map(AsFd::as_fd));
     let prepared = || {
         sys::unblock_child_exits();
         // A session of its own: a signal to the process group 0 reaches nobody else.
@@ -77,14 +80,17 @@ fn lock_in(
         return vec![error];
     }
     if !is_probe {
-        return sandbox::lock_in(policy, place, &blueprint.filter, &|_| None);
+        let failed = sandbox::lock_in(policy, rules.as_ref(), &blueprint.filter, &|_| None);
+        drop(rules);
+        return failed;
     }
     let mut failed: Vec<SandboxError> = Vec::new();
     if policy.has(Mechanism::Descriptors) {
         failed.extend(probe::inherited(&kept));
     }
     let examine = |mechanism| probe::breach(mechanism, policy, place);
-    failed.extend(sandbox::lock_in(policy, place, &blueprint.filter, &examine));
+    failed.extend(sandbox::lock_in(policy, rules.as_ref(), &blueprint.filter, &examine));
+    drop(rules);
     if policy.has(Mechanism::Seal) {
         failed.extend(sandbox::seal().err().or_else(|| examine(Mechanism::Seal)));
         if policy.has(Mechanism::Sweep) {

@@ -7,6 +7,7 @@ use crate::host::Host;
 async fn is_documented(host: Host, name: &str) {
     let service = host.start();
     let health = service.target().health_text().await.expect("/health answers");
+    assert!(health.starts_with('{'), "{host:?}: {health:?}");
     let said = pretty(&without_version(&health));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/hosts").join(name);
     if std::env::var_os("UPDATE_HEALTH").is_some() {

@@ -9,6 +9,7 @@ mod leftovers;
 mod network;
 mod processes;
 mod secrets;
+mod traces;
 
 use serde::Deserialize;
 use serde_json::{Value, json};

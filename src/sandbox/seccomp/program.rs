@@ -82,8 +82,11 @@ fn search(segments: &[(u32, Rule)]) -> Vec<Instruction> {
     let [(_, rule)] = segments else {
         let (low, high) = segments.split_at(segments.len() / 2);
         let (low_code, high_code) = (search(low), search(high));
-        // Conditional jumps reach 255 instructions, so each only decides over an unconditional one, which has no limit.
-        let mut code = vec![jump(libc::BPF_JGE, high[0].0, 0, 1), skip(low_code.len())];
+        // A conditional jump reaches 255 instructions, an unconditional one any number.
+        let mut code = match u8::try_from(low_code.len()) {
+            Ok(behind) => vec![jump(libc::BPF_JGE, high[0].0, behind, 0)],
+            Err(_) => vec![jump(libc::BPF_JGE, high[0].0, 0, 1), skip(low_code.len())],
+        };
         code.extend(low_code);
         code.extend(high_code);
         return code;
@@ -99,29 +102,39 @@ fn search(segments: &[(u32, Rule)]) -> Vec<Instruction> {
     }
 }
 
+/// As [`check`]. Values with the same high half are compared together.
+fn one_of(argument: u8, values: &[u64]) -> Vec<Instruction> {
+    assert!(!values.is_empty(), "a condition that nothing meets is a refusal");
+    let mut groups: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for value in values {
+        groups.entry((value >> 32) as u32).or_default().push(*value as u32);
+    }
+    let mut code = Vec::new();
+    // From behind: `code` is what follows a group.
+    for (high, lows) in groups.into_iter().rev() {
+        let is_last = code.is_empty();
+        // What does not match goes on with the next group, or else over the one instruction behind.
+        let failed = usize::from(is_last);
+        let mut group = vec![
+            load(high_half(argument)),
+            jump(libc::BPF_JEQ, high, 0, short(1 + lows.len() + failed)),
+            load(low_half(argument)),
+        ];
+        for (index, low) in lows.iter().enumerate() {
+            let rest = lows.len() - index - 1;
+            let next = if rest == 0 { failed } else { 0 };
+            group.push(jump(libc::BPF_JEQ, *low, short(rest + code.len()), short(next)));
+        }
+        group.extend(code);
+        code = group;
+    }
+    code
+}
+
 /// Code that falls through if the condition holds and else jumps over the one instruction behind itself.
 fn check(condition: &Condition) -> Vec<Instruction> {
     match condition {
-        Condition::OneOf(argument, values) => {
-            // Per value: compare the high half, then the low half; on success jump behind the last block.
-            const BLOCK: usize = 4;
-            let mut code = Vec::new();
-            for (index, value) in values.iter().enumerate() {
-                let behind = (values.len() - index - 1) * BLOCK;
-                code.extend([
-                    load(high_half(*argument)),
-                    jump(libc::BPF_JEQ, (value >> 32) as u32, 0, 2),
-                    load(low_half(*argument)),
-                    // The last block fails over the `allow` that follows; the others fall into the next block.
-                    jump(libc::BPF_JEQ, *value as u32, short(behind), u8::from(behind == 0)),
-                ]);
-            }
-            // A high half that differs in the last block lands behind it: it must skip the `allow` too.
-            if let Some(high) = code.len().checked_sub(3) {
-                code[high] = jump(libc::BPF_JEQ, (values[values.len() - 1] >> 32) as u32, 0, 3);
-            }
-            code
-        }
+        Condition::OneOf(argument, values) => one_of(*argument, values),
         Condition::NoBits(argument, bits) => vec![
             load(high_half(*argument)),
             jump(libc::BPF_JSET, (bits >> 32) as u32, 3, 0),

@@ -107,6 +107,7 @@ async fn what_is_preloaded_is_there() {
     let script = "
         import sys
         loaded = ['decimal' in sys.modules, 'numpy' in sys.modules, 'pandas' in sys.modules]
+        import numpy
 
         def main():
             return loaded

@@ -1,0 +1,232 @@
+//! A guard, as the service sees it: it makes one worker after the other, and ends each with all that came of it.
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::{error, warn};
+
+use super::zygote::Zygote;
+use crate::channel;
+use crate::protocol::{END, GuardReport, MAKE, START};
+use crate::sandbox::SandboxError;
+
+/// Locking a worker in takes about a millisecond.
+const READY_LIMIT: Duration = Duration::from_secs(10);
+
+/// Killing a tree of processes and removing what they made takes milliseconds, or seconds for thousands of directories on
+/// a slow disk; a guard that takes longer than this was stopped, or hangs.
+const SWEEP_LIMIT: Duration = Duration::from_mins(1);
+
+/// The status of a service that could not make sure that nothing was left of a script.
+pub const COMPROMISED: i32 = 70;
+
+/// Why a worker could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum MakeError {
+    #[error("cannot make its channels: {0}")]
+    Channels(io::Error),
+    #[error("cannot fork: {0}")]
+    Fork(io::Error),
+    #[error("its guard is gone: {0}")]
+    Guard(io::Error),
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Sandbox(Vec<SandboxError>),
+    #[error("unexpected report {0}")]
+    Unexpected(String),
+    #[error("it was not ready within {} s", READY_LIMIT.as_secs())]
+    Slow,
+}
+
+/// A guard without a worker. It ends when this is dropped.
+pub struct Guard {
+    control: AsyncFd<OwnedFd>,
+    has_pid_namespace: bool,
+    home: Weak<Mutex<Vec<Guard>>>,
+}
+
+/// Where guards wait to be used again.
+#[derive(Clone, Default)]
+pub struct Home(Arc<Mutex<Vec<Guard>>>);
+
+impl Home {
+    /// Has a guard made that comes back here.
+    pub async fn found(&self, zygote: &Zygote) -> Result<Guard, MakeError> {
+        let control = zygote.guard().await.map_err(MakeError::Fork)?;
+        Ok(Guard { control, has_pid_namespace: zygote.has_pid_namespace, home: Arc::downgrade(&self.0) })
+    }
+
+    /// The one that came back last: what it uses is most likely still in the processor's caches.
+    pub fn take(&self) -> Option<Guard> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Ends those that are here.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+impl Guard {
+    /// Has a worker made that gets these descriptors, and waits until it is locked in.
+    pub async fn make(self, descriptors: [BorrowedFd<'_>; 3]) -> Result<Remains, MakeError> {
+        channel::send(self.control.get_ref(), MAKE, &descriptors).map_err(MakeError::Guard)?;
+        let visible = match tokio::time::timeout(READY_LIMIT, self.report()).await {
+            Ok(Ok(GuardReport::Ready { worker })) => Pid::from_raw(worker).filter(|_| !self.has_pid_namespace),
+            Ok(Ok(GuardReport::Failed(errors))) => return Err(MakeError::Sandbox(errors)),
+            Ok(Ok(other)) => return Err(MakeError::Unexpected(format!("{other:?}"))),
+            Ok(Err(error)) => return Err(MakeError::Guard(error)),
+            Err(_) => return Err(MakeError::Slow),
+        };
+        Ok(Remains(Some(Engaged { guard: self, visible, turn: None })))
+    }
+
+    async fn report(&self) -> io::Result<GuardReport> {
+        let message = self.control.async_io(Interest::READABLE, |control| channel::receive(control)).await?;
+        message.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?.parse()
+    }
+
+    fn go_home(self) {
+        // When the pool is gone there is no home, and the guard ends.
+        if let Some(home) = self.home.upgrade() {
+            home.lock().unwrap_or_else(PoisonError::into_inner).push(self);
+        }
+    }
+}
+
+/// A worker's guard, and with that everything that comes of the worker. Ended when dropped.
+pub struct Remains(Option<Engaged>);
+
+struct Engaged {
+    guard: Guard,
+    /// The worker, where the service sees it under the guard's number: where there is no PID namespace.
+    visible: Option<Pid>,
+    /// Given back when everything is gone, also where nobody waits for that.
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+/// What a worker and its descendants used.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    pub cpu: Duration,
+    pub max_rss_bytes: u64,
+}
+
+impl Remains {
+    /// Keeps a turn until everything is gone.
+    pub fn hold(&mut self, turn: OwnedSemaphorePermit) {
+        if let Some(engaged) = &mut self.0 {
+            engaged.turn = Some(turn);
+        }
+    }
+
+    /// Whether the guard, and with it its worker, still waits for a job.
+    pub fn are_alive(&self) -> bool {
+        // A parked worker's guard has nothing to say but that it has ended.
+        let mut said = [PollFd::new(self.guard().control.get_ref(), PollFlags::IN)];
+        poll(&mut said, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(0)
+    }
+
+    /// Tells the guard that the job has come.
+    pub fn start_watching(&self) -> io::Result<()> {
+        channel::send(self.guard().control.get_ref(), START, &[])
+    }
+
+    /// The guard's next report. Can be dropped at any time without losing one.
+    pub async fn report(&self) -> io::Result<GuardReport> {
+        self.guard().report().await
+    }
+
+    fn guard(&self) -> &Guard {
+        &self.engaged().guard
+    }
+
+    fn engaged(&self) -> &Engaged {
+        self.0.as_ref().expect("it is taken only by `gone` and `drop`")
+    }
+
+    /// Ends what is left of the worker, waits until that is done, and gives back its turn. The guard goes home.
+    pub async fn gone(mut self) -> (Option<Usage>, Option<OwnedSemaphorePermit>) {
+        let usage = self.engaged().end().await;
+        let turn = self.0.take().and_then(|engaged| engaged.part(usage));
+        (usage, turn)
+    }
+}
+
+impl Drop for Remains {
+    /// A guard ends everything also when the service's end of its socket is closed.
+    fn drop(&mut self) {
+        let Some(engaged) = self.0.take() else { return };
+        if engaged.turn.is_some()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move {
+                let usage = engaged.end().await;
+                engaged.part(usage)
+            });
+        }
+    }
+}
+
+impl Engaged {
+    /// The guard goes home, if nothing is left of its worker, which then has a known usage. Gives back the turn.
+    fn part(self, usage: Option<Usage>) -> Option<OwnedSemaphorePermit> {
+        if usage.is_some() {
+            self.guard.go_home();
+        }
+        self.turn
+    }
+
+    /// Has everything ended.
+    async fn end(&self) -> Option<Usage> {
+        // If it ends by itself already, it passes over this.
+        let _ = channel::send(self.guard.control.get_ref(), END, &[]);
+        self.kill();
+        let ended = tokio::time::timeout(SWEEP_LIMIT, self.last_report()).await;
+        match ended.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(Ok(usage)) => Some(usage),
+            Ok(Err(reason)) => self.failed(&reason),
+            Err(error) => self.failed(&error.to_string()),
+        }
+    }
+
+    /// Kills a worker that can be seen from here, without waiting for its guard.
+    fn kill(&self) {
+        if let Some(worker) = self.visible {
+            // Either may be gone already.
+            let _ = kill_process_group(worker, Signal::KILL);
+            let _ = kill_process(worker, Signal::KILL);
+        }
+    }
+
+    /// What the guard says when nothing is left, or why something may be.
+    async fn last_report(&self) -> io::Result<Result<Usage, String>> {
+        loop {
+            match self.guard.report().await? {
+                GuardReport::Gone { cpu_us, max_rss_bytes } => {
+                    return Ok(Ok(Usage { cpu: Duration::from_micros(cpu_us), max_rss_bytes }));
+                }
+                GuardReport::Remains { reason } => return Ok(Err(reason)),
+                _ => {}
+            }
+        }
+    }
+
+    /// A guard that is an init process takes everything along, whatever became of it. Elsewhere nothing vouches for what
+    /// it guarded, so the service does not go on.
+    fn failed(&self, reason: &str) -> Option<Usage> {
+        if self.visible.is_none() {
+            warn!(reason, "a guard has not finished");
+            return None;
+        }
+        self.kill();
+        error!(reason, "a script may have left something behind, so the service ends");
+        std::process::exit(COMPROMISED)
+    }
+}
