@@ -41,7 +41,7 @@ pub const SETTINGS: [Setting; 20] = [
     Setting { name: "EXECUTOR_QUEUE", default: "512", meaning: "jobs that wait for their turn; more are answered with 503" },
     Setting { name: "EXECUTOR_QUEUE_SECONDS", default: "10", meaning: "time a job waits for its turn before it is answered with 503" },
     Setting { name: "EXECUTOR_GRACE_SECONDS", default: "9", meaning: "time that running jobs get to finish after SIGTERM" },
-    Setting { name: "EXECUTOR_PRELOAD", default: "numpy,pandas", meaning: "modules that are imported before a job arrives, separated by commas" },
+    Setting { name: "EXECUTOR_PRELOAD", default: "numpy,pandas", meaning: "modules that are imported before a job arrives, separated by commas; with none, common ones of the standard library are not either" },
     Setting { name: "EXECUTOR_POLICY", default: "strict", meaning: "`strict` refuses to start where a promise cannot be kept, `relaxed` starts and says what is missing" },
     Setting { name: "EXECUTOR_WITHOUT", default: "", meaning: "mechanisms of the sandbox that are not used, separated by commas, to see what each is good for" },
     Setting { name: "EXECUTOR_LOG", default: "info", meaning: "what is logged: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber" },

@@ -12,10 +12,12 @@ use axum::http::header::CONTENT_TYPE;
 use axum::{Extension, Router};
 use http_body_util::BodyExt;
 use lambda_http::{Adapter, Error};
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::layers::TracingLayer;
+use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tower::ServiceExt;
+use tower::util::MapFutureLayer;
 
 use crate::config::Config;
 use crate::executor::Executor;
@@ -41,15 +43,25 @@ fn run() -> Result<(), Error> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let executor = Executor::start(&config, installation).await?;
         let service = Arc::new(Service::new(&config, executor));
-        serve(http::router(service)).await
+        serve(http::router(Arc::clone(&service)), service).await
     })
 }
 
 /// Takes invocations until the environment ends.
-async fn serve(router: Router) -> Result<(), Error> {
+async fn serve(router: Router, service: Arc<Service>) -> Result<(), Error> {
+    // The environment may be frozen as soon as the next invocation is asked for: until then the answer is on its way
+    // already, and what the next script will need is made.
+    let settle = MapFutureLayer::new(move |answered| {
+        let service = Arc::clone(&service);
+        async move {
+            let result = answered.await;
+            service.executor.settled().await;
+            result
+        }
+    });
     // `lambda_http::run` knows HTTP events only; its pass-through for others parses the answer again, which changes
     // large numbers and loses what is nested deeply. So events are told apart here.
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| {
+    let handler = service_fn(|event: LambdaEvent<Box<RawValue>>| {
         let router = router.clone();
         async move {
             let LambdaEvent { payload, context } = event;
@@ -61,8 +73,8 @@ async fn serve(router: Router) -> Result<(), Error> {
                 Event::Direct(request) => Answer::Direct(invoke(router, request).await?),
             })
         }
-    }))
-    .await
+    });
+    Runtime::new(handler).layer(TracingLayer::new()).layer(settle).run().await
 }
 
 /// The answer to an invocation.

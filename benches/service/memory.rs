@@ -20,7 +20,10 @@ const LOOK: Duration = Duration::from_millis(600);
 pub async fn measure(place: &Place, results: &mut Results) -> Fallible<()> {
     say("memory");
     let service = Served::service(place, &[]);
-    service.run(&cases::basic()).await?;
+    // Both kinds of workers are there when both kinds of scripts have run.
+    for case in [cases::basic(), cases::pandas()] {
+        service.run(&case).await?;
+    }
     let tree = Tree::at_rest(&service).await?;
     for zygote in &tree.zygotes {
         let kind = if is_preloaded(*zygote) { "preloaded" } else { "base" };

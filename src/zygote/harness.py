@@ -161,7 +161,7 @@ COMMON = [
 ]
 
 # How often a zygote rehearses: until Python does not change its code any more (PEP 659).
-ROUNDS = 12
+ROUNDS = 6
 
 # What a zygote does before it forks, so that Python has made what it makes when something is done for the first time.
 FULL_REHEARSAL = """
@@ -287,6 +287,8 @@ def _stream(descriptor, errors):
 
 def warm_up(to_preload, sealed, runtime):
     """Gets a zygote ready for forks. Answers what it has as JSON, or what went wrong."""
+    # Modules make much that stays, and little garbage.
+    gc.disable()
     names = _names(to_preload)
     for name in names:
         if importlib._bootstrap._find_spec(name.partition(".")[0], None) is None:
@@ -303,6 +305,7 @@ def warm_up(to_preload, sealed, runtime):
 
 def preload(names, sealed):
     """Imports modules ahead, in a fork of a zygote that has been warmed up. Answers as `warm_up` does."""
+    gc.disable()
     names = _names(names)
     for name in names:
         try:
@@ -328,8 +331,8 @@ def _get_ready_for_forks(has_pandas):
         _rehearse(FULL_REHEARSAL + FULL_PANDAS_REHEARSAL if has_pandas else FULL_REHEARSAL)
         _rehearse(*_rehearsal)
     # Objects of before the fork are not visited by the collector, so their pages stay shared.
-    gc.collect()
     gc.freeze()
+    gc.enable()
     loaded = {name.partition(".")[0] for name in (*sys.modules, *sys.builtin_module_names)}
     return json.dumps({"python": sys.version.split()[0], "loaded": sorted(loaded)}).encode()
 

@@ -70,7 +70,6 @@ api! {
     PyObject_IS_GC: fn(Object) -> c_int;
     PyType_GetSlot: fn(Object, c_int) -> *mut c_void;
     PyUnstable_GC_VisitObjects: fn(VisitObject, *mut c_void);
-    _Py_SetRefcnt: fn(Object, isize);
     Py_DecRef: fn(Object);
     PyErr_Print: fn();
 }

@@ -78,7 +78,7 @@ pub fn settle() {
     SHARED.store(false, Relaxed);
     give_back_rest();
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    for (start, end) in maps.lines().filter_map(memory) {
+    for (start, end) in maps.lines().filter_map(heap) {
         let (start, end) = (start.next_multiple_of(LARGE_PAGE), end / LARGE_PAGE * LARGE_PAGE);
         if start < end {
             advise(start, end, COLLAPSE);
@@ -86,13 +86,11 @@ pub fn settle() {
     }
 }
 
-/// The bounds of a mapping of no file, if this line of maps is about one (proc_pid_maps(5)).
-fn memory(line: &str) -> Option<(usize, usize)> {
-    let mut fields = line.split_ascii_whitespace();
-    let (start, end) = fields.next()?.split_once('-')?;
-    let is_memory = fields.next() == Some("rw-p") && matches!(fields.nth(3), None | Some("[heap]"));
+/// The bounds of the C library's heap, if this line of maps is about it (proc_pid_maps(5)).
+fn heap(line: &str) -> Option<(usize, usize)> {
+    let (start, end) = line.strip_suffix("[heap]")?.split(' ').next()?.split_once('-')?;
     let number = |text| usize::from_str_radix(text, 16).ok();
-    if is_memory { Some((number(start)?, number(end)?)) } else { None }
+    Some((number(start)?, number(end)?))
 }
 
 fn give_back_rest() {
