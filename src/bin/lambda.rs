@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: py_executor::sys::Allocator = py_executor::sys::Allocator;
+
 fn main() -> ExitCode {
     py_executor::zygote::dispatch().unwrap_or_else(py_executor::lambda::main)
 }

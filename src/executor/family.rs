@@ -107,7 +107,7 @@ impl Parents {
         }
     }
 
-    /// Keeps a preloaded zygote of this one alive. Does not end.
+    /// Keeps a preloaded zygote of this one alive, until that takes another one of this one too.
     async fn keep_preloaded(&self, zygote: &Zygote) {
         if self.nursery.preload.is_empty() {
             self.preloaded.send_replace(State::Failed);
@@ -124,7 +124,9 @@ impl Parents {
                     tokio::select! {
                         () = lifeline.ended() => warn!("the preloaded zygote has died; starting another"),
                         () = preloaded.condemned() => {
-                            warn!("the preloaded zygote does not work any more; starting another");
+                            // It may have been stopped: only the end of the first one is sure to take it along.
+                            warn!("the preloaded zygote does not work any more; starting both anew");
+                            return;
                         }
                     }
                     self.preloaded.send_replace(State::Coming);

@@ -34,7 +34,7 @@ enum Parked {
     Apart { base: Arc<Shelf>, preloaded: Arc<Shelf> },
     /// A sealed script can still signal processes of its user: besides its own worker there is none, and one is made only
     /// while no script runs.
-    Alone(Box<Lone>),
+    Alone(Arc<Lone>),
 }
 
 /// Which zygote a job's worker comes of. This decides how fast it is, never what it may do.
@@ -59,10 +59,13 @@ impl Pool {
 
         let concurrency = posture.concurrency(config.concurrency);
         let parked = if posture.policy.has(Mechanism::Seal) {
-            Parked::Alone(Box::new(Lone::new(home, first)))
+            Parked::Alone(Arc::new(Lone::new(home, first)))
         } else {
             let room = concurrency + SPARE;
             let (base, preloaded) = (Shelf::new(home, room), Shelf::new(Home::default(), room));
+            if let Ok(place) = base.room.try_acquire() {
+                place.forget();
+            }
             base.put(first);
             for (shelf, zygote) in [(&base, &family.base), (&preloaded, &family.preloaded)] {
                 for _ in 0..room {
@@ -92,7 +95,11 @@ impl Pool {
                     _ = failed => base.take().await,
                 }
             }
-            (Parked::Alone(lone), kind) => lone.take(kind, &self.family).await,
+            (Parked::Alone(lone), kind) => {
+                let (lone, family) = (Arc::clone(lone), self.family.clone());
+                // Whoever does not wait for it any more does not leave one half made beside the next script.
+                tokio::spawn(async move { lone.take(kind, &family).await }).await.ok().flatten()
+            }
         }
     }
 
@@ -205,6 +212,14 @@ impl Lone {
     /// A preloaded worker does for every job.
     async fn take(&self, kind: Kind, family: &Family) -> Option<Worker> {
         let mut parked = self.parked.lock().await;
+        let worker = self.find(&mut parked, kind, family).await;
+        // While a script runs, the only guard is its worker's.
+        self.base.clear();
+        self.preloaded.clear();
+        worker
+    }
+
+    async fn find(&self, parked: &mut Option<(Kind, Worker)>, kind: Kind, family: &Family) -> Option<Worker> {
         if let Some((found, worker)) = parked.take() {
             let suits =
                 found == Kind::Preloaded || kind == Kind::Base || matches!(*family.preloaded.borrow(), State::Failed);

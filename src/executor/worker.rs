@@ -71,9 +71,6 @@ impl Worker {
         turn: OwnedSemaphorePermit,
     ) -> Result<Run, Lost> {
         self.remains.hold(turn);
-        if let Err(error) = self.remains.start_watching() {
-            return Err(Lost { reason: error.to_string(), remains: self.remains });
-        }
         let mut collected = Collected::new(collect.max_output_bytes);
         let end = self.watch(job, &token, collect, &mut collected).await;
         self.drain(&mut collected);
@@ -100,6 +97,15 @@ impl Worker {
         let sending = send(&mut jobs, job, token, collect.max_result_bytes);
         tokio::pin!(deadline, sending);
         let (mut sent, mut stdout_open, mut stderr_open, mut answer_open) = (false, true, true, true);
+        // As much as can be sent at once goes first: the guard's part is not on the path of the answer.
+        tokio::select! {
+            biased;
+            _ = &mut sending => sent = true,
+            () = std::future::ready(()) => {}
+        }
+        if let Err(error) = self.remains.start_watching() {
+            return End::Lost(error.to_string());
+        }
         let (mut stdout, mut stderr) = (Vec::with_capacity(PIPE_CAPACITY), Vec::with_capacity(PIPE_CAPACITY));
         loop {
             tokio::select! {

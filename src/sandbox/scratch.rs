@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, chmod, fchmod, fstat, mkdir, openat, renameat, stat, statat, statvfs,
-    unlinkat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, chmod, fchmod, fstat, mkdir, open, openat, renameat, stat, statat,
+    statvfs, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
@@ -30,7 +30,7 @@ pub struct Scratch {
 #[derive(Debug)]
 enum Kind {
     /// Its size is a limit of the file system.
-    Tmpfs { as_made: Trace, is_younger_than_tick: Cell<bool> },
+    Tmpfs { as_made: Trace, is_younger_than_tick: Cell<bool>, last_inode: Cell<u64> },
     /// A tmpfs of gVisor, which has no limit on inodes.
     TmpfsWithoutInodeLimit,
     /// Its size is watched, and it is emptied by hand.
@@ -86,7 +86,7 @@ impl Scratch {
                     free_at_first.set(free);
                 }
             }
-            Kind::Tmpfs { as_made, is_younger_than_tick } => is_younger_than_tick.set(!as_made.is_past()),
+            Kind::Tmpfs { as_made, is_younger_than_tick, .. } => is_younger_than_tick.set(!as_made.is_past()),
             Kind::TmpfsWithoutInodeLimit => {}
         }
     }
@@ -95,8 +95,10 @@ impl Scratch {
     /// the job runs any more, the scratch space can be used again if this is so.
     pub fn is_untouched(&self) -> bool {
         match &self.kind {
-            Kind::Tmpfs { as_made, is_younger_than_tick } => {
-                !is_younger_than_tick.get() && Trace::find().is_ok_and(|now| now == *as_made)
+            Kind::Tmpfs { as_made, is_younger_than_tick, last_inode } => {
+                !is_younger_than_tick.get()
+                    && Trace::find().is_ok_and(|now| now == *as_made)
+                    && next_inode().is_ok_and(|next| last_inode.replace(next) + 1 == next)
             }
             Kind::TmpfsWithoutInodeLimit | Kind::Directory { .. } => false,
         }
@@ -196,7 +198,15 @@ fn mount_tmpfs(policy: &Policy) -> Result<Kind, SandboxError> {
         return Ok(Kind::TmpfsWithoutInodeLimit);
     }
     let as_made = Trace::find().map_err(failed("stat"))?;
-    Ok(Kind::Tmpfs { as_made, is_younger_than_tick: Cell::new(true) })
+    let last_inode = Cell::new(next_inode().map_err(failed("open a file without a name"))?);
+    Ok(Kind::Tmpfs { as_made, is_younger_than_tick: Cell::new(true), last_inode })
+}
+
+/// The number of an inode that is made and gone. A tmpfs with a limit on inodes counts its own (Linux 5.9), so this tells
+/// whether files without a name were made, which change nothing about the directory.
+fn next_inode() -> rustix::io::Result<u64> {
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    Ok(fstat(open(SCRATCH, flags, Mode::RUSR)?)?.st_ino)
 }
 
 /// All that can be told of a scratch space in which there is no file.

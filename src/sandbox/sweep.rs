@@ -2,8 +2,12 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, child_subreaper, kill_process, kill_process_group, set_child_subreaper};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, child_subreaper, kill_process, kill_process_group, set_child_subreaper, waitid,
+};
 
 use super::scratch::Scratch;
 use super::watchdog::children;
@@ -35,20 +39,44 @@ pub fn adopt_orphans(policy: &Policy) -> Result<(), SandboxError> {
 /// (copy_process in kernel/fork.c), so that no speed of forking gets away.
 pub fn end_processes(policy: &Policy, worker: Pid) -> io::Result<Option<(Exit, Rusage)>> {
     if policy.has(Mechanism::Namespaces) {
-        sys::kill_all_others();
-    } else {
-        // Either may be gone already.
-        let _ = kill_process_group(worker, Signal::KILL);
-        let _ = kill_process(worker, Signal::KILL);
+        return end_namespace(worker);
     }
+    // Either may be gone already.
+    let _ = kill_process_group(worker, Signal::KILL);
+    let _ = kill_process(worker, Signal::KILL);
     let mut ended = None;
     loop {
-        if !policy.has(Mechanism::Namespaces) {
-            kill_children();
-        }
+        kill_children();
         let Some((pid, exit, usage)) = sys::wait(true)? else { return Ok(ended) };
         if pid == worker {
             ended = Some((exit, usage));
+        }
+    }
+}
+
+/// Linux kills all of a PID namespace at once. gVisor kills one after the other, and something may be forked meanwhile: so
+/// it is done again, until nothing is left.
+fn end_namespace(worker: Pid) -> io::Result<Option<(Exit, Rusage)>> {
+    const PAUSE: Duration = Duration::from_millis(1);
+    sys::kill_all_others();
+    // It was there, so it ends.
+    let _ = waitid(WaitId::Pid(worker), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+    let mut ended = None;
+    loop {
+        sys::kill_all_others();
+        match waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT) {
+            Err(Errno::CHILD) => return Ok(ended),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+            // Something is still about to end.
+            Ok(None) => std::thread::sleep(PAUSE),
+            Ok(Some(_)) => {
+                if let Some((pid, exit, usage)) = sys::wait(false)?
+                    && pid == worker
+                {
+                    ended = Some((exit, usage));
+                }
+            }
         }
     }
 }

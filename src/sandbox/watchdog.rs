@@ -7,12 +7,13 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{Dir, Mode, OFlags, open};
 use rustix::process::Pid;
 
 use super::scratch::{Scratch, Usage};
@@ -167,10 +168,9 @@ impl<'a> Watchdog<'a> {
 
     /// All processes of the PID namespace but the guard itself.
     fn in_namespace() -> Vec<Process> {
-        let entries = fs::read_dir(".").into_iter().flatten().filter_map(Result::ok);
-        let is_process = |name: &str| name != "1" && name.bytes().all(|byte| byte.is_ascii_digit());
-        let directories = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_process));
-        directories.filter_map(|entry| Process::new(&entry.path())).collect()
+        let is_process = |name: &String| name != "1" && name.bytes().all(|byte| byte.is_ascii_digit());
+        let numbers = names(Path::new(".")).into_iter().filter(is_process);
+        numbers.filter_map(|number| Process::new(Path::new(&number))).collect()
     }
 
     /// The children of the guard, to whom orphans come, and theirs.
@@ -192,10 +192,23 @@ impl<'a> Watchdog<'a> {
     }
 }
 
+/// What is in a directory of /proc; nothing if it is gone.
+fn names(directory: &Path) -> Vec<String> {
+    entries(directory).unwrap_or_default()
+}
+
+/// Not by the C library, whose buffer nobody wipes (`sys::memory`).
+fn entries(directory: &Path) -> io::Result<Vec<String>> {
+    let opened = open(directory, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let found = Dir::read_from(&opened)?.filter_map(|entry| entry.ok()?.file_name().to_str().ok().map(str::to_owned));
+    Ok(found.filter(|name| !matches!(name.as_str(), "." | "..")).collect())
+}
+
 /// The children of a process's threads (proc_tid_children(5)).
 pub(super) fn children(directory: &Path) -> Vec<String> {
-    let threads = fs::read_dir(directory.join("task")).into_iter().flatten().filter_map(Result::ok);
-    let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let tasks = directory.join("task");
+    let lists =
+        names(&tasks).into_iter().filter_map(|thread| fs::read_to_string(tasks.join(thread).join("children")).ok());
     lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
@@ -213,8 +226,8 @@ impl Process {
     /// threads do.
     fn new(directory: &Path) -> Option<Self> {
         Self::at(directory.to_owned()).or_else(|| {
-            let mut threads = fs::read_dir(directory.join("task")).ok()?;
-            threads.find_map(|entry| Self::at(entry.ok()?.path()))
+            let tasks = directory.join("task");
+            names(&tasks).into_iter().find_map(|thread| Self::at(tasks.join(thread)))
         })
     }
 
@@ -240,8 +253,9 @@ impl Process {
     fn exact(&self, policy: &Policy, buffers: &mut HashSet<String>) -> u64 {
         let (mut files, mut epolls, mut buffered) = (0, 0, 0);
         // Where it cannot be read, the bound is all that is known.
-        let Ok(entries) = fs::read_dir(self.directory.join("fd")) else { return self.bound(policy) };
-        for link in entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()) {
+        let directory = self.directory.join("fd");
+        let Ok(numbers) = entries(&directory) else { return self.bound(policy) };
+        for link in numbers.into_iter().filter_map(|number| fs::read_link(directory.join(number)).ok()) {
             let link = link.to_string_lossy();
             files += 1;
             match link.split(':').next() {
@@ -268,8 +282,8 @@ impl Process {
 
     /// Bytes of files that are open or mapped and have no name any more.
     fn unlinked_bytes(&self) -> u64 {
-        let open = fs::read_dir(self.directory.join("fd")).into_iter().flatten().filter_map(Result::ok);
-        let open = open.filter_map(|entry| fs::metadata(entry.path()).ok());
+        let directory = self.directory.join("fd");
+        let open = names(&directory).into_iter().filter_map(|number| fs::metadata(directory.join(number)).ok());
         let open: u64 = open.filter(|file| file.is_file() && file.nlink() == 0).map(|file| file.blocks() * 512).sum();
         let maps = fs::read_to_string(self.directory.join("maps")).unwrap_or_default();
         let mapped: u64 = maps.lines().filter(|line| line.ends_with(" (deleted)")).map(length_of_mapping).sum();
@@ -280,7 +294,7 @@ impl Process {
     fn open_files(&self) -> u64 {
         let directory = self.directory.join("fd");
         match fs::metadata(&directory).map_or(0, |metadata| metadata.len()) {
-            0 => fs::read_dir(&directory).map_or(0, |entries| entries.count() as u64),
+            0 => names(&directory).len() as u64,
             number => number,
         }
     }

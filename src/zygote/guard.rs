@@ -74,6 +74,9 @@ impl<'a> Guard<'a> {
     /// Makes what all workers will need.
     fn start(blueprint: &'a Blueprint, python: Option<&'a Python>, control: &'a OwnedFd) -> Result<Self, SandboxError> {
         let policy = &blueprint.policy;
+        if !sys::wipe_from_now_on() {
+            return Err(SandboxError::fault("wipe memory")("the program has another allocator"));
+        }
         // A worker has the usual way of waiting, and the signal handlers that Python has set in the zygote.
         sys::wait_for_child_exits();
         let exits = sys::child_exits().map_err(SandboxError::fault("signalfd"))?;
@@ -101,8 +104,8 @@ impl<'a> Guard<'a> {
                     Ok(()) => {}
                     Err(errors) => return tell(self.control, &GuardReport::Failed(errors)),
                 },
-                // A job that had ended by itself already.
-                Ok(Some(message)) if message.bytes == END => {}
+                // About a worker that had ended by itself already.
+                Ok(Some(message)) if message.bytes == END || message.bytes == START => {}
                 Ok(_) | Err(_) => return,
             }
         }
@@ -126,6 +129,11 @@ impl<'a> Guard<'a> {
             let _ = sweep::remove_remains(policy, &space.scratch);
         })?;
         let mut watch = Watch { guard: self, scratch: &space.scratch, worker, mapped_at_first: 0, used: None };
+        // From now on what is used is the job's. It cannot be there before the service hears of the worker.
+        space.scratch.begin();
+        if policy.has(Mechanism::Seal) {
+            watch.mapped_at_first = watch.watchdog(&|| false).mapped();
+        }
         tell(self.control, &GuardReport::Ready { worker: worker.as_raw_nonzero().get() });
         watch.until_the_end();
         let (report, is_untouched) = watch.sweep();
@@ -153,6 +161,7 @@ impl<'a> Guard<'a> {
         let (ready, signal_ready) =
             pipe_with(PipeFlags::CLOEXEC).map_err(SandboxError::fault("pipe")).map_err(alone)?;
         let rules = space.rules.as_ref().map(Rules::try_clone).transpose().map_err(alone)?;
+        sys::wipe_stack();
         // SAFETY: a fork of a process with one thread has one thread.
         let side = unsafe { sys::fork() }.map_err(SandboxError::fault("fork")).map_err(alone)?;
         let Side::Parent(worker) = side else {
@@ -262,10 +271,6 @@ impl Watch<'_> {
             if !waiting[1].revents().is_empty() {
                 match channel::receive(control) {
                     Ok(Some(message)) if message.bytes == START => {
-                        self.scratch.begin();
-                        if self.policy().has(Mechanism::Seal) {
-                            self.mapped_at_first = self.watchdog(&|| false).mapped();
-                        }
                         next_look = self.policy().has(Mechanism::Watchdog).then(|| Instant::now() + WATCH_INTERVAL);
                     }
                     // Anything else means that there is no more use for this worker.
@@ -296,8 +301,8 @@ impl Watch<'_> {
 
     /// Collects whatever has ended; the worker's end is worth a report.
     fn reap(&mut self) -> io::Result<Option<GuardReport>> {
-        // What it says is not of interest, only that it is empty again.
-        while rustix::io::read(&self.guard.exits, &mut [0; 512][..]).is_ok_and(|bytes| bytes > 0) {}
+        // What it says is not of interest. However often a script makes it readable again, it is read once.
+        let _ = rustix::io::read(&self.guard.exits, &mut [0; 512][..]);
         // However many there are, what else is to be done has its turn.
         for _ in 0..MAX_REAPED {
             let Some((pid, exit, usage)) = sys::wait(false)? else { break };
