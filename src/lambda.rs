@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::executor::Executor;
 use crate::http::{self, ReplyLimit, Service};
 use crate::sandbox::privileges;
-use crate::telemetry;
+use crate::{sys, telemetry};
 use event::Event;
 
 /// Lambda takes 6 MiB of a synchronous invocation's answer. What an event's answer has besides its body, headers and
@@ -37,6 +37,7 @@ pub fn main() -> ExitCode {
 
 /// The whole program. Privileges are given up while there is one thread.
 fn run() -> Result<(), Error> {
+    sys::keep_heap_compact();
     let config = Config::from_environment()?;
     telemetry::start(&config.log)?;
     let installation = privileges::give_up(&config.runtime, &config.without)?;

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::executor::{Executor, StartError};
 use crate::http::{self, Service};
 use crate::sandbox::privileges::{self, Installation, PrepareError};
-use crate::telemetry;
+use crate::{sys, telemetry};
 
 /// Why the server did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,7 @@ pub enum ServerError {
 /// The whole program. Settings, port and privileges come first, while there is one thread: giving up root changes the
 /// identity of one thread only, and a low port may need it.
 pub fn run() -> Result<(), ServerError> {
+    sys::keep_heap_compact();
     let config = Config::from_environment()?;
     telemetry::start(&config.log)?;
     let address = (config.host, config.port).into();

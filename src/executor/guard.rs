@@ -48,6 +48,8 @@ pub enum MakeError {
 pub struct Guard {
     control: AsyncFd<OwnedFd>,
     has_pid_namespace: bool,
+    /// The number of its zygote.
+    zygote: u64,
     home: Weak<Mutex<Vec<Guard>>>,
 }
 
@@ -59,12 +61,16 @@ impl Home {
     /// Has a guard made that comes back here.
     pub async fn found(&self, zygote: &Zygote) -> Result<Guard, MakeError> {
         let control = zygote.guard().await.map_err(MakeError::Fork)?;
-        Ok(Guard { control, has_pid_namespace: zygote.has_pid_namespace, home: Arc::downgrade(&self.0) })
+        let Zygote { has_pid_namespace, number, .. } = *zygote;
+        Ok(Guard { control, has_pid_namespace, zygote: number, home: Arc::downgrade(&self.0) })
     }
 
-    /// The one that came back last: what it uses is most likely still in the processor's caches.
-    pub fn take(&self) -> Option<Guard> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    /// The one that came back last: what it uses is most likely still in the processor's caches. Those of other zygotes,
+    /// which are gone, end.
+    pub fn take(&self, zygote: &Zygote) -> Option<Guard> {
+        let mut guards = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        guards.retain(|guard| guard.zygote == zygote.number);
+        guards.pop()
     }
 
     /// Ends those that are here.

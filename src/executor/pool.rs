@@ -284,7 +284,7 @@ impl Lone {
 
 /// Makes a worker, by a guard that waits, or else by a new one.
 async fn make(guards: &Home, zygote: &Zygote) -> Result<Worker, MakeError> {
-    while let Some(guard) = guards.take() {
+    while let Some(guard) = guards.take(zygote) {
         match Worker::make(guard).await {
             Ok(worker) => return Ok(worker),
             // It may have died long ago, with the zygote of which it was.

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
@@ -51,6 +52,8 @@ pub struct Zygote {
     pub ready: Ready,
     /// Whether its workers end with a PID namespace.
     pub has_pid_namespace: bool,
+    /// No other one has it.
+    pub number: u64,
 }
 
 /// What a host refuses of a policy, or what does not hold.
@@ -121,7 +124,9 @@ fn unexpected(reply: ZygoteReply) -> StartError {
 
 impl Zygote {
     fn new(socket: AsyncFd<OwnedFd>, ready: Ready, has_pid_namespace: bool) -> Self {
-        Self { socket: Mutex::new(socket), condemned: Notify::new(), ready, has_pid_namespace }
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        Self { socket: Mutex::new(socket), condemned: Notify::new(), ready, has_pid_namespace, number }
     }
 
     /// Starts one by a policy that is known to hold here.

@@ -96,15 +96,17 @@ impl<'a> Watchdog<'a> {
     /// for mappings and locks is slow to count where there is much of it, and once is enough.
     fn too_much_memory(&self, processes: &[Process]) -> bool {
         let locks = self.locks(processes) * LOCK_BYTES;
-        let base = self.scratch.memory() + locks + self.hidden(processes);
-        if !self.over(base, processes, |process, _| process.bound(self.policy)) {
+        // Each time anew: what a script maps for a moment and does not use is no memory.
+        let base = |processes: &[Process]| self.scratch.memory() + locks + self.hidden(processes);
+        if !self.over(base(processes), processes, |process, _| process.bound(self.policy)) {
             return false;
         }
         if self.over(locks, processes, |process, _| process.mappings() * MAPPING_BYTES) {
             return true;
         }
-        let exact =
-            |processes: &[Process]| self.over(base, processes, |process, seen| process.exact(self.policy, seen));
+        let exact = |processes: &[Process]| {
+            self.over(base(processes), processes, |process, seen| process.exact(self.policy, seen))
+        };
         exact(processes) && {
             std::thread::sleep(SECOND_LOOK);
             exact(&self.processes())

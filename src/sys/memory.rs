@@ -12,6 +12,18 @@ pub struct Allocator;
 
 static WIPES: AtomicBool = AtomicBool::new(false);
 
+/// Keeps the C library's heap from growing with what comes and goes: one heap for all threads, and large blocks that are given
+/// back to the kernel (mallopt(3)). For a service, before it starts threads.
+pub fn keep_heap_compact() {
+    /// Bytes. A fixed threshold; of itself it would follow the largest block that was ever given back.
+    const LARGE: i32 = 1 << 20;
+    // SAFETY: the call takes two numbers.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+    }
+}
+
 /// More than the guard's calls take, of a stack of 8 MiB.
 const STACK: usize = 64 * 1024;
 

@@ -19,7 +19,7 @@ pub use fork::{Exit, Rusage, Side, clone_into, exit_now, fork, unshare, wait};
 pub use ipc::{ipc_bytes, remove_ipc_objects};
 pub use landlock::{landlock_restrict_self, landlock_version};
 pub use limits::{read_memory, standing};
-pub use memory::{Allocator, wipe_from_now_on, wipe_stack};
+pub use memory::{Allocator, keep_heap_compact, wipe_from_now_on, wipe_stack};
 pub use signal::{
     Dispositions, child_exits, ignore_child_exits, kill_all_others, reset_program_signals, reset_signals,
     unblock_child_exits, wait_for_child_exits,
