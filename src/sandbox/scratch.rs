@@ -1,24 +1,25 @@
 //! The scratch space: all that a script can write to. A tmpfs of its own where a worker has a mount namespace, a
 //! directory of its own elsewhere.
 
+mod trace;
+mod tree;
+
 use std::cell::Cell;
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, chmod, fchmod, fstat, mkdir, open, openat, renameat, stat, statat,
-    statvfs, unlinkat,
-};
+use rustix::fs::{AtFlags, CWD, Mode, mkdir, statvfs, unlinkat};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 use rustix::process::chdir;
-use rustix::time::{ClockId, clock_gettime};
 
 use super::policy::{SCRATCH, SHARED_MEMORY};
 use super::root::NO_PRIVILEGES;
 use super::{Mechanism, Policy, SandboxError};
+use trace::{Trace, next_inode};
+use tree::{counted, empty, open_directory};
 
 /// One worker's scratch space, as its guard sees it.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub struct Scratch {
 #[derive(Debug)]
 enum Kind {
     /// Its size is a limit of the file system.
-    Tmpfs { as_made: Trace, is_younger_than_tick: Cell<bool>, last_inode: Cell<u64> },
+    Tmpfs { as_made: Trace, is_younger_than_tick: Cell<bool>, last_inode: Cell<Option<u64>> },
     /// A tmpfs of gVisor, which has no limit on inodes.
     TmpfsWithoutInodeLimit,
     /// Its size is watched, and it is emptied by hand.
@@ -78,7 +79,7 @@ impl Scratch {
         Ok(Self { path, kind: Kind::Directory { opened, free_at_first } })
     }
 
-    /// A job begins: from now on what is used is its own.
+    /// A worker is ready: from now on what is used is its job's.
     pub fn begin(&self) {
         match &self.kind {
             Kind::Directory { free_at_first, .. } => {
@@ -96,9 +97,10 @@ impl Scratch {
     pub fn is_untouched(&self) -> bool {
         match &self.kind {
             Kind::Tmpfs { as_made, is_younger_than_tick, last_inode } => {
-                !is_younger_than_tick.get()
-                    && Trace::find().is_ok_and(|now| now == *as_made)
-                    && next_inode().is_ok_and(|next| last_inode.replace(next) + 1 == next)
+                let same = !is_younger_than_tick.get() && Trace::find().is_ok_and(|now| now == *as_made);
+                let next = next_inode();
+                let expected = last_inode.replace(next).map(|last| last + 1);
+                same && next.is_some() && next == expected
             }
             Kind::TmpfsWithoutInodeLimit | Kind::Directory { .. } => false,
         }
@@ -198,124 +200,12 @@ fn mount_tmpfs(policy: &Policy) -> Result<Kind, SandboxError> {
         return Ok(Kind::TmpfsWithoutInodeLimit);
     }
     let as_made = Trace::find().map_err(failed("stat"))?;
-    let last_inode = Cell::new(next_inode().map_err(failed("open a file without a name"))?);
-    Ok(Kind::Tmpfs { as_made, is_younger_than_tick: Cell::new(true), last_inode })
-}
-
-/// The number of an inode that is made and gone. A tmpfs with a limit on inodes counts its own (Linux 5.9), so this tells
-/// whether files without a name were made, which change nothing about the directory.
-fn next_inode() -> rustix::io::Result<u64> {
-    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-    Ok(fstat(open(SCRATCH, flags, Mode::RUSR)?)?.st_ino)
-}
-
-/// All that can be told of a scratch space in which there is no file.
-#[derive(Debug, PartialEq, Eq)]
-struct Trace {
-    /// Mode and times of both halves. Whatever is made, renamed, removed or set in a directory, also its own times, changes
-    /// its ctime (inode(7)), which nobody can set.
-    halves: [Half; 2],
-    free_blocks: u64,
-    free_inodes: u64,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Half {
-    mode: u32,
-    accessed: [i64; 2],
-    modified: [i64; 2],
-    changed: [i64; 2],
-}
-
-impl Half {
-    fn of(path: &str) -> rustix::io::Result<Self> {
-        let stat = stat(path)?;
-        Ok(Self {
-            mode: stat.st_mode,
-            accessed: [stat.st_atime, stat.st_atime_nsec.cast_signed()],
-            modified: [stat.st_mtime, stat.st_mtime_nsec.cast_signed()],
-            changed: [stat.st_ctime, stat.st_ctime_nsec.cast_signed()],
-        })
-    }
-}
-
-impl Trace {
-    fn find() -> rustix::io::Result<Self> {
-        let stat = statvfs(SCRATCH)?;
-        let halves = [Half::of(SCRATCH)?, Half::of(SHARED_MEMORY)?];
-        Ok(Self { halves, free_blocks: stat.f_bfree, free_inodes: stat.f_ffree })
-    }
-
-    /// Whether a change of now would get another time: the kernel's clock for that ticks every few milliseconds.
-    fn is_past(&self) -> bool {
-        let now = clock_gettime(ClockId::RealtimeCoarse);
-        self.halves.iter().all(|half| half.changed < [now.tv_sec, now.tv_nsec])
-    }
+    Ok(Kind::Tmpfs { as_made, is_younger_than_tick: Cell::new(true), last_inode: Cell::new(next_inode()) })
 }
 
 /// Empties /tmp, where it belongs to scripts as a whole.
 pub fn empty_tmp() -> io::Result<()> {
     empty(&open_directory(CWD, SCRATCH)?)
-}
-
-/// Removes everything in a directory, in which nothing runs any more. No link is followed, and neither a depth of
-/// directories nor one without rights stops it.
-fn empty(top: &OwnedFd) -> io::Result<()> {
-    // Only its owner can have taken his own rights away.
-    let _ = fchmod(top, Mode::RWXU);
-    // A script must not have guessed the new names.
-    let mut names = (0..).map({
-        let random = random_name()?;
-        move |number| format!("{random}.{number}")
-    });
-    let device = fstat(top)?.st_dev;
-    // A directory that is mounted in it is not a script's. Files tell nothing: on overlayfs each may have a device of its
-    // layer's.
-    let is_mounted = |name: &CStr| {
-        statat(top, name, AtFlags::SYMLINK_NOFOLLOW)
-            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory && stat.st_dev != device)
-    };
-    loop {
-        let mut found = entries(top)?;
-        found.retain(|(name, _)| !is_mounted(name));
-        if found.is_empty() {
-            return Ok(());
-        }
-        clear(top, top, found, 0, &mut names)?;
-    }
-}
-
-/// Directories are cleared one in the other down to this depth; what is deeper is moved to the top, to be cleared in the
-/// next round.
-const MAX_DEPTH: usize = 64;
-
-fn clear(
-    top: &OwnedFd,
-    directory: &OwnedFd,
-    found: Vec<(CString, FileType)>,
-    depth: usize,
-    new_names: &mut impl Iterator<Item = String>,
-) -> io::Result<()> {
-    for (name, kind) in found {
-        if kind != FileType::Directory {
-            unlinkat(directory, &*name, AtFlags::empty())?;
-            continue;
-        }
-        let remove = || unlinkat(directory, &*name, AtFlags::REMOVEDIR);
-        if remove().is_ok() {
-            continue;
-        }
-        // Also to move it its rights are needed: its parent is an entry of it.
-        let inner = open_in_spite_of_rights(directory, &name)?;
-        fchmod(&inner, Mode::RWXU)?;
-        if depth < MAX_DEPTH {
-            clear(top, &inner, entries(&inner)?, depth + 1, new_names)?;
-            remove()?;
-        } else {
-            renameat(directory, &*name, top, new_names.next().unwrap_or_default())?;
-        }
-    }
-    Ok(())
 }
 
 fn random_name() -> rustix::io::Result<String> {
@@ -324,125 +214,6 @@ fn random_name() -> rustix::io::Result<String> {
     Ok(format!("{:032x}", u128::from_ne_bytes(random)))
 }
 
-/// What is in a directory, until that is too much. What cannot be counted is counted as too much.
-fn counted(directory: OwnedFd, policy: &Policy) -> Usage {
-    const TOO_MUCH: Usage = Usage { bytes: u64::MAX / 2, inodes: u64::MAX / 2 };
-    let mut usage = Usage::default();
-    count(directory, policy, &mut usage).map_or(TOO_MUCH, |()| usage)
-}
-
-/// Adds up what is in a directory, while its owner may change it: what has gone meanwhile is not counted, and what has
-/// come is in the next look.
-fn count(directory: OwnedFd, policy: &Policy, usage: &mut Usage) -> rustix::io::Result<()> {
-    let mut pending = vec![directory];
-    while let Some(directory) = pending.pop() {
-        // Opening it does not take all the rights that looking into it does.
-        let _ = fchmod(&directory, Mode::RWXU);
-        for (name, _) in entries(&directory)? {
-            if usage.inodes > policy.scratch_inodes || usage.bytes > policy.scratch_bytes {
-                return Ok(());
-            }
-            let Ok(stat) = statat(&directory, &*name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-            usage.inodes += 1;
-            usage.bytes = usage.bytes.saturating_add(stat.st_blocks.unsigned_abs() * 512);
-            if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-                match open_in_spite_of_rights(&directory, &name) {
-                    Ok(inner) => pending.push(inner),
-                    Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
-                    Err(errno) => return Err(errno),
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Opens a directory, also one whose owner has taken its rights away. The name may come to mean something else at any
-/// time: rights are given to what was found under it first, and to nothing else.
-fn open_in_spite_of_rights(at: &OwnedFd, name: &CStr) -> rustix::io::Result<OwnedFd> {
-    match open_directory(at, name) {
-        Err(Errno::ACCESS) => {
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let found = openat(at, name, flags, Mode::empty())?;
-            // Where /proc is covered, it stays as it is.
-            chmod(format!("/proc/self/fd/{}", found.as_raw_fd()), Mode::RWXU).map_err(|_| Errno::ACCESS)?;
-            open_directory(&found, ".")
-        }
-        opened => opened,
-    }
-}
-
-fn open_directory(at: impl AsFd, path: impl rustix::path::Arg) -> rustix::io::Result<OwnedFd> {
-    openat(at, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
-}
-
-fn entries(directory: &OwnedFd) -> rustix::io::Result<Vec<(CString, FileType)>> {
-    let mut found = Vec::new();
-    for entry in Dir::read_from(directory)? {
-        let entry = entry?;
-        if matches!(entry.file_name().to_bytes(), b"." | b"..") {
-            continue;
-        }
-        let kind = match entry.file_type() {
-            FileType::Unknown => {
-                let stat = statat(directory, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)?;
-                FileType::from_raw_mode(stat.st_mode)
-            }
-            kind => kind,
-        };
-        found.push((entry.file_name().to_owned(), kind));
-    }
-    Ok(found)
-}
-
 fn failed(step: &str) -> impl FnOnce(Errno) -> SandboxError {
     SandboxError::at(Mechanism::Scratch, step)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::{PermissionsExt, symlink};
-
-    use super::*;
-
-    #[test]
-    fn everything_is_removed_and_no_link_is_followed() {
-        let base = std::env::temp_dir().join(format!("py-executor-empty-{}", std::process::id()));
-        let (kept, scratch) = (base.join("kept"), base.join("scratch"));
-        fs::create_dir_all(&kept).unwrap();
-        fs::write(kept.join("file"), "stays").unwrap();
-        fs::create_dir_all(scratch.join("a/b/c")).unwrap();
-        fs::write(scratch.join("a/b/c/file"), "goes").unwrap();
-        symlink(&kept, scratch.join("link")).unwrap();
-        symlink(&kept, scratch.join("a/b/link")).unwrap();
-        for mode in 0o0..=0o7 {
-            let directory = scratch.join(format!("locked{mode}"));
-            fs::create_dir_all(directory.join("inner/most")).unwrap();
-            fs::write(directory.join("inner/file"), "goes").unwrap();
-            fs::set_permissions(directory.join("inner"), fs::Permissions::from_mode(mode << 6)).unwrap();
-            fs::set_permissions(directory, fs::Permissions::from_mode(mode << 6)).unwrap();
-        }
-        for locked in ["a/b/c", "a/b", "a"] {
-            fs::set_permissions(scratch.join(locked), fs::Permissions::from_mode(0o000)).unwrap();
-        }
-        empty(&open_directory(CWD, &scratch).unwrap()).unwrap();
-        assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
-        assert_eq!(fs::read_to_string(kept.join("file")).unwrap(), "stays");
-        fs::remove_dir_all(&base).unwrap();
-    }
-
-    #[test]
-    fn no_depth_stops_it() {
-        let base = std::env::temp_dir().join(format!("py-executor-deep-{}", std::process::id()));
-        fs::create_dir(&base).unwrap();
-        let mut at = open_directory(CWD, &base).unwrap();
-        for _ in 0..2_000 {
-            rustix::fs::mkdirat(&at, "d", Mode::RWXU).unwrap();
-            at = open_directory(&at, "d").unwrap();
-        }
-        drop(at);
-        empty(&open_directory(CWD, &base).unwrap()).unwrap();
-        fs::remove_dir(&base).unwrap();
-    }
 }

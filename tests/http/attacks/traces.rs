@@ -171,3 +171,25 @@ async fn names_of_an_earlier_job_are_not_in_memory() {
     }
     assert!(looked > 24 * 100, "nothing was looked at");
 }
+
+#[tokio::test]
+async fn a_scratch_space_that_nobody_touched_is_used_again() {
+    let server = Server::with(&[("EXECUTOR_CONCURRENCY", "1"), ("EXECUTOR_PRELOAD", "")]);
+    let mut made = std::collections::BTreeSet::new();
+    for _ in 0..60 {
+        let reply = server.execute("import os\ndef main(): return os.stat('/tmp').st_ctime_ns").await;
+        made.insert(reply.returned::<u64>());
+    }
+    assert!(made.len() < 30, "{} of 60 scripts had one of their own", made.len());
+}
+
+/// What a fork would copy only for counting references is not counted (PEP 683), and who imports nothing gets a small fork.
+#[tokio::test]
+async fn forks_are_made_cheap() {
+    const IMMORTAL: u64 = 0xffff_ffff;
+    let server = Server::start();
+    let script = "import sys, json\ndef main(): return [sys.getrefcount(json.loads), 'numpy' in sys.modules]";
+    assert_eq!(server.execute(script).await.returned::<(u64, bool)>(), (IMMORTAL, false));
+    let script = "import sys, pandas\ndef main(): return sys.getrefcount(pandas.DataFrame.sum)";
+    assert_eq!(server.execute(script).await.returned::<u64>(), IMMORTAL);
+}
