@@ -214,7 +214,7 @@ impl Executor {
     /// Answers waiting and new jobs with [`Unavailable::ShuttingDown`], and waits until the running ones are done.
     pub async fn drain(&self) {
         self.phase.send_replace(Phase::Draining);
-        let _ = self.running.acquire_many(self.concurrency).await;
+        self.settled().await;
     }
 
     /// Waits until nothing is left of the jobs that ran, and all is ready for the next one.

@@ -193,3 +193,21 @@ async fn forks_are_made_cheap() {
     let script = "import sys, pandas\ndef main(): return sys.getrefcount(pandas.DataFrame.sum)";
     assert_eq!(server.execute(script).await.returned::<u64>(), IMMORTAL);
 }
+
+#[tokio::test]
+async fn files_without_a_name_are_not_counted_on() {
+    const MANY: u64 = 1000;
+    let server = Server::with(&[("EXECUTOR_CONCURRENCY", "1"), ("EXECUTOR_PRELOAD", "")]);
+    let open =
+        "import os\ndef main(many):\n    for _ in range(many): os.close(os.open('/tmp', os.O_TMPFILE | os.O_RDWR))";
+    let look = "import os\ndef main():\n    with open('/tmp/new', 'w') as new: return os.fstat(new.fileno()).st_ino";
+    for round in 0..6 {
+        server.execute_with(open, json!({ "inputs": { "many": MANY } })).await.succeeds("null", "");
+        // As with names: the guard of that job makes a worker for the job after the next one.
+        for _ in 0..2 {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            let number: u64 = server.execute(look).await.returned();
+            assert!(number < MANY, "round {round}: the inode's number, {number}, tells of files that are gone");
+        }
+    }
+}
