@@ -7,12 +7,13 @@ use axum::http::StatusCode;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use py_executor::executor::capture::Capture;
 use py_executor::http::{Reply, ReplyLimit};
-use py_executor::job::{Job, Limits};
-use py_executor::protocol::{JobFrame, Malformed, Token, decode_outcome, outcome_header};
+use py_executor::job::{Form, Job, Limits};
+use py_executor::protocol::{AnswerLimits, JobFrame, Malformed, Task, Token, decode_outcome, outcome_header};
 use serde_json::json;
 
 const SIZES: [usize; 3] = [1_000, 100_000, 5_000_000];
-const LIMITS: Limits = Limits { timeout: Duration::from_secs(30), max_files: 64, files_available: true };
+const ANSWER: AnswerLimits = AnswerLimits { result: 8 << 20, files: 64, file_bytes: 8 << 20 };
+const LIMITS: Limits = Limits { timeout: Duration::from_secs(30), max_files: 64, max_file_bytes: 8 << 20 };
 
 fn parsing(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("request to job");
@@ -20,7 +21,7 @@ fn parsing(criterion: &mut Criterion) {
         let body = json!({ "script": format!("def main():\n    return '{}'\n", "x".repeat(bytes)) }).to_string();
         group.throughput(Throughput::Bytes(body.len() as u64));
         group.bench_with_input(BenchmarkId::new("one literal", bytes), &body, |bencher, body| {
-            bencher.iter(|| Job::parse(black_box(body.as_bytes()), LIMITS));
+            bencher.iter(|| Job::parse(black_box(body.as_bytes()), Form::Execute, LIMITS));
         });
     }
     // Imports are looked for in every token.
@@ -29,7 +30,7 @@ fn parsing(criterion: &mut Criterion) {
         let body = json!({ "script": line.repeat(bytes / line.len()) }).to_string();
         group.throughput(Throughput::Bytes(body.len() as u64));
         group.bench_with_input(BenchmarkId::new("many imports", bytes), &body, |bencher, body| {
-            bencher.iter(|| Job::parse(black_box(body.as_bytes()), LIMITS));
+            bencher.iter(|| Job::parse(black_box(body.as_bytes()), Form::Execute, LIMITS));
         });
     }
 }
@@ -44,7 +45,7 @@ fn frames(criterion: &mut Criterion) {
         });
         let (token, outcome) = outcome_on_the_wire(bytes);
         group.bench_with_input(BenchmarkId::new("read an outcome", bytes), &outcome, |bencher, outcome| {
-            bencher.iter(|| decode_outcome(black_box(outcome), &token, 8 << 20));
+            bencher.iter(|| decode_outcome(black_box(outcome), &token, ANSWER));
         });
     }
 }
@@ -54,6 +55,9 @@ fn job_on_the_wire(script: &str) -> Vec<u8> {
         token: Token::default(),
         timeout: LIMITS.timeout,
         max_result_bytes: 8 << 20,
+        max_file_bytes: 0,
+        max_files: 0,
+        task: Task::Execute,
         script,
         inputs: "",
         stdin: "",
@@ -78,7 +82,7 @@ fn read(wire: &[u8]) -> Result<JobFrame<Vec<u8>>, Malformed> {
 fn outcome_on_the_wire(bytes: usize) -> (Token, Vec<u8>) {
     let token = Token::default();
     let payload = format!("[{}1]", "1,".repeat(bytes / 2));
-    let frame = [outcome_header(&token, b'R', payload.len()).as_slice(), payload.as_bytes()].concat();
+    let frame = [outcome_header(&token, b'R', payload.len(), 0).as_slice(), payload.as_bytes()].concat();
     (token, frame)
 }
 
@@ -108,7 +112,7 @@ fn capture(printed: &[u8]) -> String {
     for chunk in printed.chunks(64 << 10) {
         capture.push(chunk);
     }
-    capture.into_text()
+    capture.into_printed().text
 }
 
 /// Enough for differences that matter: the whole takes a minute.

@@ -24,7 +24,7 @@ pub struct Setting {
 
 /// Every setting with the service's prefix.
 #[rustfmt::skip]
-pub const SETTINGS: [Setting; 20] = [
+pub const SETTINGS: [Setting; 22] = [
     Setting { name: "EXECUTOR_RUNTIME", default: "/opt/runtime", meaning: "directory of the Python runtime (`make layer` builds one)" },
     Setting { name: "EXECUTOR_HOST", default: "0.0.0.0", meaning: "address that the server listens on" },
     Setting { name: "EXECUTOR_TIMEOUT_SECONDS", default: "30", meaning: "wall-clock limit of a job; a request can only lower it" },
@@ -36,7 +36,8 @@ pub const SETTINGS: [Setting; 20] = [
     Setting { name: "EXECUTOR_MAX_STDOUT_BYTES", default: "1048576", meaning: "standard output kept of a job, and standard error likewise" },
     Setting { name: "EXECUTOR_MAX_RESULT_BYTES", default: "5242880", meaning: "size of a result, as JSON" },
     Setting { name: "EXECUTOR_MAX_REQUEST_BYTES", default: "6291456", meaning: "size of a request's body" },
-    Setting { name: "EXECUTOR_MAX_FILES", default: "64", meaning: "files that a request may bring" },
+    Setting { name: "EXECUTOR_MAX_FILES", default: "64", meaning: "files that a request may bring, and that an answer may" },
+    Setting { name: "EXECUTOR_MAX_FILE_BYTES", default: "8388608", meaning: "size of all files that a request may bring, and of all that an answer may" },
     Setting { name: "EXECUTOR_CONCURRENCY", default: "the processors", meaning: "jobs that run at the same time" },
     Setting { name: "EXECUTOR_QUEUE", default: "512", meaning: "jobs that wait for their turn; more are answered with 503" },
     Setting { name: "EXECUTOR_QUEUE_SECONDS", default: "10", meaning: "time a job waits for its turn before it is answered with 503" },
@@ -44,6 +45,7 @@ pub const SETTINGS: [Setting; 20] = [
     Setting { name: "EXECUTOR_PRELOAD", default: "numpy,pandas", meaning: "modules that are imported before a job arrives, separated by commas; with none, common ones of the standard library are not either" },
     Setting { name: "EXECUTOR_POLICY", default: "strict", meaning: "`strict` refuses to start where a promise cannot be kept, `relaxed` starts and says what is missing" },
     Setting { name: "EXECUTOR_WITHOUT", default: "", meaning: "mechanisms of the sandbox that are not used, separated by commas, to see what each is good for" },
+    Setting { name: "EXECUTOR_STREAM", default: "off", meaning: "`on` where the Lambda function's URL has the invoke mode `RESPONSE_STREAM`: answers are sent as they come; an HTTP API needs a function of its own then" },
     Setting { name: "EXECUTOR_LOG", default: "info", meaning: "what is logged: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber" },
 ];
 
@@ -60,6 +62,7 @@ pub struct Config {
     pub max_result_bytes: usize,
     pub max_request_bytes: usize,
     pub max_files: usize,
+    pub max_file_bytes: usize,
     pub concurrency: usize,
     pub queue: usize,
     pub queue_wait: Duration,
@@ -67,6 +70,8 @@ pub struct Config {
     pub preload: Vec<String>,
     pub strictness: Strictness,
     pub without: Mechanisms,
+    /// Whether Lambda expects answers as streams.
+    pub stream: bool,
     pub log: String,
 }
 
@@ -117,6 +122,7 @@ impl Config {
             max_result_bytes: reader.bytes("EXECUTOR_MAX_RESULT_BYTES", 5 << 20),
             max_request_bytes: reader.bytes("EXECUTOR_MAX_REQUEST_BYTES", 6 << 20),
             max_files: reader.number("EXECUTOR_MAX_FILES", 64, 0..=4096) as usize,
+            max_file_bytes: reader.bytes("EXECUTOR_MAX_FILE_BYTES", 8 << 20),
             concurrency: reader.number("EXECUTOR_CONCURRENCY", processors, 1..=1024) as usize,
             queue: reader.number("EXECUTOR_QUEUE", 512, 0..=1 << 20) as usize,
             queue_wait: reader.seconds("EXECUTOR_QUEUE_SECONDS", 10.0),
@@ -124,6 +130,7 @@ impl Config {
             preload: reader.modules("EXECUTOR_PRELOAD", "numpy,pandas"),
             strictness: reader.value("EXECUTOR_POLICY", "`strict` or `relaxed`", Strictness::Strict),
             without: reader.mechanisms("EXECUTOR_WITHOUT"),
+            stream: reader.switch("EXECUTOR_STREAM"),
             log: reader.value("EXECUTOR_LOG", "a log filter", "info".to_owned()),
         };
         reader.finish().map(|()| config)
@@ -157,6 +164,17 @@ impl Reader {
 
     fn bytes(&mut self, name: &str, default: u64) -> usize {
         self.number(name, default, 1024..=1 << 30) as usize
+    }
+
+    fn switch(&mut self, name: &str) -> bool {
+        match self.variables.remove(name).as_deref().map(str::trim) {
+            None | Some("off") => false,
+            Some("on") => true,
+            Some(other) => {
+                self.faults.push(format!("{name} must be `on` or `off`, not {other:?}"));
+                false
+            }
+        }
     }
 
     fn seconds(&mut self, name: &str, default: f64) -> Duration {

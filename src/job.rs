@@ -11,25 +11,44 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use crate::protocol::File;
+use crate::protocol::{File, Task, is_relative_name};
 
-/// The fields of a request, as an error about an unknown one lists them.
-pub const FIELDS: [&str; 5] = ["script", "timeout", "inputs", "stdin", "files"];
+/// What a request is for, which decides what it may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// `POST /execute`.
+    Execute,
+    /// `POST /v1/run`.
+    Run,
+    /// `POST /v1/check`.
+    Check,
+}
+
+impl Form {
+    /// The fields of a request, as an error about an unknown one lists them.
+    pub fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Execute => &["script", "timeout", "inputs", "stdin", "files"],
+            Self::Run => &["script", "timeout", "inputs", "stdin", "nan", "files"],
+            Self::Check => &["script"],
+        }
+    }
+}
 
 /// What bounds a request, beyond its size.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// The operator's wall-clock limit; a request can only lower it.
     pub timeout: Duration,
-    /// Number of files in a request.
+    /// Number of files in a request, and their bytes together.
     pub max_files: usize,
-    /// Whether scripts can open files on this host.
-    pub files_available: bool,
+    pub max_file_bytes: usize,
 }
 
 /// A script to run, and all that comes with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
+    task: Task,
     script: String,
     timeout: Duration,
     inputs: String,
@@ -39,6 +58,11 @@ pub struct Job {
 }
 
 impl Job {
+    /// What is to be done with the script.
+    pub fn task(&self) -> Task {
+        self.task
+    }
+
     /// Python source that should define `main`.
     pub fn script(&self) -> &str {
         &self.script
@@ -70,23 +94,26 @@ impl Job {
     }
 
     /// Reads a request's body.
-    pub fn parse(body: &[u8], limits: Limits) -> Result<Self, JobError> {
+    pub fn parse(body: &[u8], form: Form, limits: Limits) -> Result<Self, JobError> {
         let mut fields = json::object(body)?;
         let script = match fields.remove("script") {
             None => return Err(JobError::MissingScript),
             Some(value) => value.string("script")?,
         };
-        let timeout = fields.remove("timeout").map(|value| value.number("timeout")).transpose()?;
-        let inputs = fields.remove("inputs").map(|value| value.object("inputs")).transpose()?;
-        let stdin = fields.remove("stdin").map(|value| value.string("stdin")).transpose()?;
-        let files = fields.remove("files").map(|value| value.object("files")).transpose()?;
+        let mut optional = |name| form.fields().contains(&name).then(|| fields.remove(name)).flatten();
+        let timeout = optional("timeout").map(|value| value.number("timeout")).transpose()?;
+        let inputs = optional("inputs").map(|value| value.object("inputs")).transpose()?;
+        let stdin = optional("stdin").map(|value| value.string("stdin")).transpose()?;
+        let nan = optional("nan").map(|value| value.string("nan")).transpose()?;
+        let files = optional("files").map(|value| value.object("files")).transpose()?;
         if script.trim().is_empty() {
             return Err(JobError::Blank("script"));
         }
         if let Some(name) = fields.into_keys().next() {
-            return Err(JobError::UnknownField(name));
+            return Err(JobError::UnknownField { name, form });
         }
         Ok(Self {
+            task: task(form, nan.as_deref())?,
             imports: imports::imports(&script),
             script,
             timeout: timeout.map_or(Ok(limits.timeout), |seconds| within(seconds, limits.timeout))?,
@@ -95,6 +122,16 @@ impl Job {
             files: files.map_or(Ok(Vec::new()), |text| parse_files(&text, limits))?,
         })
     }
+}
+
+fn task(form: Form, nan: Option<&str>) -> Result<Task, JobError> {
+    Ok(match (form, nan) {
+        (Form::Execute, _) => Task::Execute,
+        (Form::Check, _) => Task::Check,
+        (Form::Run, None | Some("error")) => Task::Run,
+        (Form::Run, Some("null")) => Task::RunNanAsNull,
+        (Form::Run, Some(_)) => return Err(JobError::Type { field: "nan", expected: r#""error" or "null""# }),
+    })
 }
 
 fn within(seconds: f64, limit: Duration) -> Result<Duration, JobError> {
@@ -119,10 +156,7 @@ fn parse_files(text: &str, limits: Limits) -> Result<Vec<File<Vec<u8>>>, JobErro
     if files.len() > limits.max_files {
         return Err(JobError::TooManyFiles(limits.max_files));
     }
-    if !files.is_empty() && !limits.files_available {
-        return Err(JobError::NoFiles);
-    }
-    files
+    let files = files
         .into_iter()
         .map(|(name, content)| {
             check_file_name(&name)?;
@@ -133,16 +167,15 @@ fn parse_files(text: &str, limits: Limits) -> Result<Vec<File<Vec<u8>>>, JobErro
             };
             Ok(File { name, content })
         })
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    let bytes: usize = files.iter().map(|file| file.content.len()).sum();
+    if bytes > limits.max_file_bytes { Err(JobError::FileBytes(limits.max_file_bytes)) } else { Ok(files) }
 }
 
 /// Names are relative paths of plain components. They are used inside the sandbox only, where they could do no harm;
 /// they are checked so that a mistake is an error and not a file in an unexpected place.
 fn check_file_name(name: &str) -> Result<(), JobError> {
-    const MAX_NAME: usize = 255;
-    let plain = |component: &str| !matches!(component, "" | "." | "..") && component.len() <= MAX_NAME;
-    let valid = !name.contains('\0') && name.len() <= 4 * MAX_NAME && name.split('/').all(plain);
-    if valid { Ok(()) } else { Err(JobError::FileName(name.to_owned())) }
+    if is_relative_name(name) { Ok(()) } else { Err(JobError::FileName(name.to_owned())) }
 }
 
 /// As much of a name as a message quotes: a name may be as long as the request.
@@ -169,14 +202,14 @@ pub enum JobError {
     Type { field: &'static str, expected: &'static str },
     #[error("field '{0}' must not be empty")]
     Blank(&'static str),
-    #[error("unknown field '{}'; known fields: {}", beginning(.0), FIELDS.join(", "))]
-    UnknownField(String),
+    #[error("unknown field '{}'; known fields: {}", beginning(name), form.fields().join(", "))]
+    UnknownField { name: String, form: Form },
     #[error("field 'timeout' must be a number of seconds between 0 and {limit}", limit = .0.as_secs_f64())]
     Timeout(Duration),
     #[error("field 'files' must not have more than {0} files")]
     TooManyFiles(usize),
-    #[error("field 'files' must be empty: files are not available under this host's sandbox")]
-    NoFiles,
+    #[error("field 'files' must not have more than {0} bytes of files")]
+    FileBytes(usize),
     #[error("field 'files': {:?} is not a relative file name", beginning(.0))]
     FileName(String),
     #[error("field 'files': {:?} must be {{\"text\": \"...\"}} or {{\"base64\": \"...\"}}", beginning(.0))]

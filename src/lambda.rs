@@ -11,9 +11,9 @@ use axum::http::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::{Extension, Router};
 use http_body_util::BodyExt;
-use lambda_http::{Adapter, Error};
+use lambda_http::{Adapter, Error, StreamAdapter};
 use lambda_runtime::layers::TracingLayer;
-use lambda_runtime::{LambdaEvent, Runtime, service_fn};
+use lambda_runtime::{FunctionResponse, LambdaEvent, Runtime, service_fn};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tower::ServiceExt;
@@ -21,6 +21,7 @@ use tower::util::MapFutureLayer;
 
 use crate::config::Config;
 use crate::executor::Executor;
+use crate::http::id::InvocationId;
 use crate::http::{self, ReplyLimit, Service};
 use crate::sandbox::privileges;
 use crate::{sys, telemetry};
@@ -44,12 +45,12 @@ fn run() -> Result<(), Error> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let executor = Executor::start(&config, installation).await?;
         let service = Arc::new(Service::new(&config, executor));
-        serve(http::router(Arc::clone(&service)), service).await
+        serve(http::router(Arc::clone(&service)), service, config.stream).await
     })
 }
 
 /// Takes invocations until the environment ends.
-async fn serve(router: Router, service: Arc<Service>) -> Result<(), Error> {
+async fn serve(router: Router, service: Arc<Service>, stream: bool) -> Result<(), Error> {
     // The environment may be frozen as soon as the next invocation is asked for: until then the answer is on its way
     // already, and what the next script will need is made.
     let settle = MapFutureLayer::new(move |answered| {
@@ -62,16 +63,23 @@ async fn serve(router: Router, service: Arc<Service>) -> Result<(), Error> {
     });
     // `lambda_http::run` knows HTTP events only; its pass-through for others parses the answer again, which changes
     // large numbers and loses what is nested deeply. So events are told apart here.
-    let handler = service_fn(|event: LambdaEvent<Box<RawValue>>| {
-        let router = router.clone();
+    let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+        let router = router.clone().layer(Extension(InvocationId(event.context.request_id.clone())));
         async move {
             let LambdaEvent { payload, context } = event;
             Ok::<_, Error>(match event::read(&payload)? {
+                Event::Http(request) if stream && event::can_be_streamed(&request) => {
+                    let event = LambdaEvent { payload: *request, context };
+                    FunctionResponse::StreamingResponse(StreamAdapter::from(router).oneshot(event).await?)
+                }
                 Event::Http(request) => {
                     let router = router.layer(Extension(ReplyLimit { bytes: MAX_REPLY_BYTES, in_string: true }));
-                    Answer::Http(Adapter::from(router).oneshot(LambdaEvent { payload: *request, context }).await?)
+                    let event = LambdaEvent { payload: *request, context };
+                    FunctionResponse::BufferedResponse(Answer::Http(Adapter::from(router).oneshot(event).await?))
                 }
-                Event::Direct(request) => Answer::Direct(invoke(router, request).await?),
+                Event::Direct(request) => {
+                    FunctionResponse::BufferedResponse(Answer::Direct(invoke(router, request).await?))
+                }
             })
         }
     });

@@ -4,18 +4,43 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
-use crate::protocol::Exception;
+use crate::protocol::{Exception, LeftFiles};
 
-/// The end of a job and what it printed until then.
+/// The end of a job, and what came of it until then.
 #[derive(Debug)]
 pub struct Outcome {
     pub ending: Ending,
-    /// What reached standard output, decoded.
-    pub stdout: String,
-    /// What reached standard error, decoded.
-    pub stderr: String,
+    pub stdout: Printed,
+    pub stderr: Printed,
+    /// Files in the scratch directory, if they were wanted.
+    pub files: LeftFiles,
+    pub usage: Usage,
+}
+
+/// What reached one of the standard streams.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Printed {
+    /// Decoded; where a part is missing, a line says so.
+    pub text: String,
+    /// Bytes that are missing.
+    pub left_out: usize,
+}
+
+/// What a job used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// From when its worker got it until its end.
+    pub wall: Duration,
+    /// Of all its processes, from when its worker got it.
+    pub cpu: Duration,
+    /// Resident memory of its largest process, at its largest. The shared memory of the warm Python is in it.
+    pub max_rss_bytes: u64,
+    /// How long it waited for its turn and its worker.
+    pub queue: Duration,
 }
 
 /// How a job ended.
@@ -23,7 +48,98 @@ pub struct Outcome {
 pub enum Ending {
     /// `main` returned this value.
     Returned(Box<RawValue>),
+    /// Nothing ran; this is what can be told by looking at the script.
+    Checked(Box<Checked>),
     Failed(Failure),
+}
+
+/// What can be told of a script without running it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Checked {
+    /// Whether it compiles, has a `main` that can be called, and finds every module.
+    pub ok: bool,
+    /// Its `main`, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main: Option<Main>,
+    /// The modules that it imports, wherever in the script, in the order of their lines.
+    pub imports: Vec<Import>,
+    /// Why it does not compile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<SyntaxFault>,
+    /// What else keeps it from running, in words for its author.
+    pub problems: Vec<String>,
+}
+
+/// The `main` of a script.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Main {
+    /// Line of its definition.
+    pub line: u32,
+    /// Whether it is defined by `async def`.
+    pub is_async: bool,
+    /// Its parameters, if it is defined by `def` or `async def`.
+    pub parameters: Vec<Parameter>,
+}
+
+/// A parameter of `main`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    pub name: String,
+    pub kind: ParameterKind,
+    /// Whether the request must have it in `inputs`.
+    pub required: bool,
+    /// Its annotation, as it stands in the script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotation: Option<String>,
+    /// Its default, as it stands in the script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+}
+
+/// How an argument reaches a parameter (Python's inspect.Parameter.kind). Inputs are keyword arguments, so a positional-only
+/// one without a default cannot be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ParameterKind {
+    PositionalOnly,
+    PositionalOrKeyword,
+    VarPositional,
+    KeywordOnly,
+    VarKeyword,
+}
+
+/// A module that a script imports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Import {
+    pub module: String,
+    pub line: u32,
+    /// Whether it is here.
+    pub available: bool,
+    /// Modules that are here and have a similar name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub similar: Vec<String>,
+}
+
+/// Why a script does not compile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SyntaxFault {
+    /// `SyntaxError` or one of its subclasses.
+    #[serde(rename = "type")]
+    pub class: String,
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// Counted from 1, in characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+    /// The line itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
 }
 
 /// Why there is no result. The text is for the script's author.
@@ -121,7 +237,7 @@ mod tests {
     #[test]
     fn failures_read_as_the_contract_says() {
         let raised = |class: &str, message: &str| {
-            Failure::Raised(Exception { class: class.to_owned(), message: message.to_owned() })
+            Failure::Raised(Exception { class: class.to_owned(), message: message.to_owned(), ..Exception::default() })
         };
         for (failure, text) in [
             (raised("NameError", "name 'x' is not defined"), "NameError: name 'x' is not defined"),

@@ -17,7 +17,7 @@ pub fn check(bytes: &[u8]) {
             capture.push(piece);
         }
     });
-    let text = memory::within(16 * limit + 512, || capture.into_text());
+    let text = memory::within(16 * limit + 512, || capture.into_printed().text);
     if output.len() <= limit {
         assert_eq!(text, String::from_utf8_lossy(output));
     } else {

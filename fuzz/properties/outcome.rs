@@ -1,6 +1,8 @@
 //! What a worker answers. Everything behind the token is in the script's hands, and so is how it arrives.
 
-use py_executor::protocol::{MAX_DESCRIPTION, OUTCOME_HEADER, Token, Verdict, decode_outcome, find_outcome};
+use py_executor::protocol::{
+    AnswerLimits, LeftFiles, MAX_DESCRIPTION, OUTCOME_HEADER, Report, Token, Verdict, decode_outcome, find_outcome,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -11,10 +13,11 @@ const TOKEN: Token = *b"0123456789abcdef";
 /// The first byte says how much arrives at a time, the second how large a result may be; what arrives is the rest.
 pub fn check(bytes: &[u8]) {
     let [step, limit, stream @ ..] = bytes else { return };
-    let (step, limit) = (usize::from(*step).max(1), 1 << (limit % 21));
+    let (step, bytes) = (usize::from(*step).max(1), 1 << (limit % 21));
+    let limit = AnswerLimits { result: bytes, files: usize::from(limit % 4), file_bytes: bytes };
     let read = memory::within(4 * stream.len() + 4096, || decode_outcome(stream, &TOKEN, limit));
-    if let Ok(Some(verdict)) = &read {
-        check_accepted(verdict, stream, limit);
+    if let Ok(Some(report)) = &read {
+        check_accepted(report, stream, limit);
     }
     // The one read that settles it is the same whether the bytes come piece by piece or at once.
     let arrivals = (step..stream.len()).step_by(step).chain([stream.len()]).map(|length| &stream[..length]);
@@ -29,17 +32,31 @@ pub fn check(bytes: &[u8]) {
     assert!(matches!(read, Ok(None)), "{read:?}");
 }
 
-fn check_accepted(verdict: &Verdict, stream: &[u8], limit: usize) {
-    let (header, payload) = stream.split_first_chunk::<OUTCOME_HEADER>().expect("there is a header");
+fn check_accepted(report: &Report, stream: &[u8], limit: AnswerLimits) {
+    let (header, rest) = stream.split_first_chunk::<OUTCOME_HEADER>().expect("there is a header");
     assert!(header.starts_with(&TOKEN));
-    assert_eq!(header[17..], u32::try_from(payload.len()).expect("it is short").to_le_bytes());
-    match verdict {
-        Verdict::Returned(value) => check_result(value.get(), payload, limit),
+    let length = u32::from_le_bytes(header[17..21].try_into().expect("four bytes")) as usize;
+    let (payload, files) = rest.split_at(length);
+    assert_eq!(header[21..], u32::try_from(files.len()).expect("it is short").to_le_bytes());
+    check_files(&report.files, files.len(), limit);
+    match &report.verdict {
+        Verdict::Returned(value) => check_result(value.get(), payload, limit.result),
         Verdict::Raised(exception) => assert!(exception.class.len() + exception.message.len() <= payload.len()),
         Verdict::NotSerializable(reason) => assert_eq!(reason.as_bytes(), payload),
+        Verdict::Checked(checked) => assert!(checked.imports.len() + checked.problems.len() <= payload.len()),
         Verdict::NoMain | Verdict::MainNotCallable | Verdict::ResultTooLarge => {}
     }
-    assert!(payload.len() <= MAX_DESCRIPTION || matches!(verdict, Verdict::Returned(_)));
+    assert!(payload.len() <= MAX_DESCRIPTION || matches!(report.verdict, Verdict::Returned(_)));
+}
+
+/// Whoever writes files to a disk under the names that they come with stays in his directory.
+fn check_files(files: &LeftFiles, size: usize, limit: AnswerLimits) {
+    assert!(files.sent.len() <= limit.files && files.omitted.len() <= LeftFiles::MAX_NAMED);
+    assert!(files.sent.iter().all(|file| LeftFiles::is_portable_name(&file.name)), "{files:?}");
+    assert!(files.sent.iter().map(|file| file.name.len() + file.content.len()).sum::<usize>() <= size);
+    let mut again = Vec::new();
+    files.write(&mut again).expect("memory takes it");
+    assert_eq!(again.len(), files.wire_bytes());
 }
 
 /// A result is one JSON value, and stays within its place in the body of a response.

@@ -3,19 +3,25 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use py_executor::job::{Job, JobError, Limits};
+use py_executor::job::{Form, Job, JobError, Limits};
 use serde_json::Value;
 
 use super::{is_json, memory};
 
-const LIMITS: Limits = Limits { timeout: Duration::from_secs(30), max_files: 4, files_available: true };
+const LIMITS: Limits = Limits { timeout: Duration::from_secs(30), max_files: 4, max_file_bytes: 8 << 20 };
 
 /// What a message may quote of a request is less than this.
 const MAX_MESSAGE: usize = 1200;
 
-/// The bytes are the body.
+/// The bytes are the body, of each kind of request.
 pub fn check(body: &[u8]) {
-    match memory::within(64 * body.len() + (64 << 10), || Job::parse(body, LIMITS)) {
+    for form in [Form::Execute, Form::Run, Form::Check] {
+        check_as(form, body);
+    }
+}
+
+fn check_as(form: Form, body: &[u8]) {
+    match memory::within(64 * body.len() + (64 << 10), || Job::parse(body, form, LIMITS)) {
         Ok(job) => {
             assert!(is_json(body), "accepted what is not JSON");
             check_job(&job, body.len());

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::outcome::Printed;
+
 /// Collects one stream.
 #[derive(Debug)]
 pub struct Capture {
@@ -10,13 +12,30 @@ pub struct Capture {
     max_head: usize,
     max_tail: usize,
     left_out: usize,
+    told: Told,
+}
+
+/// How much of the stream has been told while it was collected.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    /// Bytes of the head.
+    head: usize,
+    /// Bytes of the text that these became.
+    text: usize,
 }
 
 impl Capture {
     /// Keeps at most `limit` bytes: the first three quarters and the last quarter.
     pub fn new(limit: usize) -> Self {
         let max_tail = limit / 4;
-        Self { head: Vec::new(), tail: VecDeque::new(), max_head: limit - max_tail, max_tail, left_out: 0 }
+        Self {
+            head: Vec::new(),
+            tail: VecDeque::new(),
+            max_head: limit - max_tail,
+            max_tail,
+            left_out: 0,
+            told: Told::default(),
+        }
     }
 
     pub fn push(&mut self, bytes: &[u8]) {
@@ -30,11 +49,30 @@ impl Capture {
         self.left_out += skipped + surplus;
     }
 
+    /// What has come since this was asked last, of the beginning that is kept for sure. All of these together are what the
+    /// text begins with, so a character that is not complete yet is left for the next time.
+    pub fn fresh(&mut self) -> Option<String> {
+        let fresh = &self.head[self.told.head..];
+        let complete = &fresh[..fresh.len() - incomplete_at_end(fresh)];
+        if complete.is_empty() {
+            return None;
+        }
+        let text = String::from_utf8_lossy(complete).into_owned();
+        self.told.head += complete.len();
+        self.told.text += text.len();
+        Some(text)
+    }
+
+    /// Bytes of the text that have been told already.
+    pub fn told(&self) -> usize {
+        self.told.text
+    }
+
     /// The text, decoded as UTF-8 with replacement; where bytes are missing, a line says how many.
-    pub fn into_text(mut self) -> String {
+    pub fn into_printed(mut self) -> Printed {
         if self.left_out == 0 {
             self.head.extend(self.tail);
-            return into_string(self.head);
+            return Printed { text: into_string(self.head), left_out: 0 };
         }
         // A character that the cut has split is left out whole.
         let (head, tail) = (&self.head[..], &*self.tail.make_contiguous());
@@ -43,7 +81,7 @@ impl Capture {
         let left_out = self.left_out + split_before + split_behind;
         let (head, tail) = (String::from_utf8_lossy(head), String::from_utf8_lossy(tail));
         let newline = if head.ends_with('\n') { "" } else { "\n" };
-        format!("{head}{newline}... {left_out} bytes left out ...\n{tail}")
+        Printed { text: format!("{head}{newline}... {left_out} bytes left out ...\n{tail}"), left_out }
     }
 }
 
@@ -77,7 +115,14 @@ mod tests {
         for chunk in chunks {
             capture.push(chunk);
         }
-        capture.into_text()
+        capture.into_printed().text
+    }
+
+    /// Text, cut characters and rubbish.
+    fn chunk() -> impl Strategy<Value = Vec<u8>> {
+        let parts: [&[u8]; 6] = [b"a", b"\xf0\x9f", b"\x98\x80", b"\xc3", b"\xa9", b"\xff"];
+        let part = prop::sample::select(parts.to_vec());
+        prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat())
     }
 
     #[test]
@@ -107,6 +152,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_told_is_what_the_text_begins_with(chunks in prop::collection::vec(chunk(), 0..20), limit in 4usize..60) {
+            let mut capture = Capture::new(limit);
+            let mut told = String::new();
+            for chunk in &chunks {
+                capture.push(chunk);
+                told.extend(capture.fresh());
+            }
+            prop_assert_eq!(told.len(), capture.told());
+            let text = capture.into_printed().text;
+            prop_assert!(text.starts_with(&told), "{:?} {:?}", text, told);
+        }
+
         #[test]
         fn kept_and_left_out_add_up(chunks in prop::collection::vec("[a-z]{0,30}", 0..20), limit in 4usize..60) {
             let whole = chunks.concat();

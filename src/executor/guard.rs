@@ -119,7 +119,7 @@ struct Engaged {
 
 /// What a worker and its descendants used.
 #[derive(Debug, Clone, Copy)]
-pub struct Usage {
+pub struct Used {
     pub cpu: Duration,
     pub max_rss_bytes: u64,
 }
@@ -158,7 +158,7 @@ impl Remains {
     }
 
     /// Ends what is left of the worker, waits until that is done, and gives back its turn. The guard goes home.
-    pub async fn gone(mut self) -> (Option<Usage>, Option<OwnedSemaphorePermit>) {
+    pub async fn gone(mut self) -> (Option<Used>, Option<OwnedSemaphorePermit>) {
         let usage = self.engaged().end().await;
         let turn = self.0.take().and_then(|engaged| engaged.part(usage));
         (usage, turn)
@@ -182,7 +182,7 @@ impl Drop for Remains {
 
 impl Engaged {
     /// The guard goes home, if nothing is left of its worker, which then has a known usage. Gives back the turn.
-    fn part(self, usage: Option<Usage>) -> Option<OwnedSemaphorePermit> {
+    fn part(self, usage: Option<Used>) -> Option<OwnedSemaphorePermit> {
         if usage.is_some() {
             self.guard.go_home();
         }
@@ -190,7 +190,7 @@ impl Engaged {
     }
 
     /// Has everything ended.
-    async fn end(&self) -> Option<Usage> {
+    async fn end(&self) -> Option<Used> {
         // If it ends by itself already, it passes over this.
         let _ = channel::send(self.guard.control.get_ref(), END, &[]);
         self.kill();
@@ -212,11 +212,11 @@ impl Engaged {
     }
 
     /// What the guard says when nothing is left, or why something may be.
-    async fn last_report(&self) -> io::Result<Result<Usage, String>> {
+    async fn last_report(&self) -> io::Result<Result<Used, String>> {
         loop {
             match self.guard.report().await? {
                 GuardReport::Gone { cpu_us, max_rss_bytes } => {
-                    return Ok(Ok(Usage { cpu: Duration::from_micros(cpu_us), max_rss_bytes }));
+                    return Ok(Ok(Used { cpu: Duration::from_micros(cpu_us), max_rss_bytes }));
                 }
                 GuardReport::Remains { reason } => return Ok(Err(reason)),
                 _ => {}
@@ -226,7 +226,7 @@ impl Engaged {
 
     /// A guard that is an init process takes everything along, whatever became of it. Elsewhere nothing vouches for what
     /// it guarded, so the service does not go on.
-    fn failed(&self, reason: &str) -> Option<Usage> {
+    fn failed(&self, reason: &str) -> Option<Used> {
         if self.visible.is_none() {
             warn!(reason, "a guard has not finished");
             return None;

@@ -1,6 +1,7 @@
 //! From a [`Job`] to its [`Outcome`]: admission, a worker, watching it until its end.
 
 pub mod capture;
+mod collected;
 mod family;
 mod guard;
 mod pool;
@@ -11,19 +12,20 @@ mod zygote;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 use tokio::time::Instant;
 use tracing::{debug, error, warn};
 
 use crate::config::Config;
 use crate::job::Job;
-use crate::outcome::{Failure, Outcome};
-use crate::protocol::{Excess, Token};
+use crate::outcome::{Failure, Outcome, Usage};
+use crate::protocol::{AnswerLimits, Excess, Ready, Task, Token};
 use crate::sandbox::Mechanism;
 use crate::sandbox::integrity::Integrity;
 use crate::sandbox::posture::Posture;
 use crate::sandbox::privileges::Installation;
-use guard::Usage;
+pub use collected::{Listener, Stream};
+use guard::{Remains, Used};
 use pool::Pool;
 use worker::{Lost, Run};
 pub use zygote::StartError;
@@ -54,6 +56,8 @@ pub enum Unavailable {
 pub struct Collect {
     pub max_output_bytes: usize,
     pub max_result_bytes: usize,
+    max_files: usize,
+    max_file_bytes: usize,
     memory_bytes: u64,
     max_processes: u64,
     scratch_bytes: u64,
@@ -64,10 +68,21 @@ impl Collect {
         Self {
             max_output_bytes: config.max_stdout_bytes,
             max_result_bytes: config.max_result_bytes,
+            max_files: config.max_files,
+            max_file_bytes: config.max_file_bytes,
             memory_bytes: config.policy.memory_bytes,
             max_processes: config.policy.max_processes,
             scratch_bytes: config.policy.scratch_bytes,
         }
+    }
+
+    /// How much a worker may answer.
+    fn answer(&self, task: Task) -> AnswerLimits {
+        let (files, file_bytes) = match task {
+            Task::Execute | Task::Check => (0, 0),
+            Task::Run | Task::RunNanAsNull => (self.max_files, self.max_file_bytes),
+        };
+        AnswerLimits { result: self.max_result_bytes, files, file_bytes }
     }
 
     /// What the guard has ended a worker for.
@@ -78,6 +93,15 @@ impl Collect {
             Excess::Scratch => Failure::OutOfScratch { limit: self.scratch_bytes },
         }
     }
+}
+
+/// A job's turn: one of the places in which jobs run at the same time.
+pub struct Turn<'a> {
+    /// Held until nothing is left of the job's worker.
+    permit: OwnedSemaphorePermit,
+    /// Held as long as the job waits or runs.
+    _place: SemaphorePermit<'a>,
+    begun: Instant,
 }
 
 /// What the executor still does.
@@ -124,9 +148,9 @@ impl Executor {
         })
     }
 
-    /// Python's version; `None` while no script can be run.
-    pub fn python(&self) -> Option<String> {
-        self.pool.python().filter(|_| *self.phase.borrow() == Phase::Serving)
+    /// What scripts have to work with; `None` while none can be run.
+    pub fn ready(&self) -> Option<Ready> {
+        self.pool.ready().filter(|_| *self.phase.borrow() == Phase::Serving)
     }
 
     /// What locks scripts in on this host.
@@ -134,65 +158,60 @@ impl Executor {
         &self.posture
     }
 
-    /// Whether scripts can open files.
-    pub fn has_files(&self) -> bool {
-        !self.posture.policy.has(Mechanism::Seal)
-    }
-
     /// Runs a job when its turn comes. Dropping the future ends the job.
     pub async fn run(&self, job: &Job) -> Result<Outcome, Unavailable> {
-        let _place = self.admitted.try_acquire().map_err(|_| Unavailable::Busy)?;
-        let turn = tokio::select! {
+        let turn = self.turn().await?;
+        self.run_in_turn(job, turn, None).await
+    }
+
+    /// Waits for a turn, which waits no longer than it may, nor do too many.
+    pub async fn turn(&self) -> Result<Turn<'_>, Unavailable> {
+        let begun = Instant::now();
+        let place = self.admitted.try_acquire().map_err(|_| Unavailable::Busy)?;
+        let permit = tokio::select! {
             biased;
             () = self.reached(Phase::Draining) => return Err(Unavailable::ShuttingDown),
             turn = tokio::time::timeout(self.queue_wait, Arc::clone(&self.running).acquire_owned()) => {
                 turn.map_err(|_| Unavailable::Busy)?.map_err(|_| Unavailable::ShuttingDown)?
             }
         };
+        Ok(Turn { permit, _place: place, begun })
+    }
+
+    /// Runs a job in its turn, and tells of what it prints meanwhile. Dropping the future ends the job.
+    pub async fn run_in_turn(
+        &self,
+        job: &Job,
+        turn: Turn<'_>,
+        listener: Option<&Listener>,
+    ) -> Result<Outcome, Unavailable> {
         tokio::select! {
             biased;
             () = self.reached(Phase::Stopping) => Err(Unavailable::ShuttingDown),
-            outcome = self.run_in_turn(job, turn) => outcome,
+            outcome = self.attempt(job, turn, listener) => outcome,
         }
     }
 
-    async fn run_in_turn(&self, job: &Job, mut turn: OwnedSemaphorePermit) -> Result<Outcome, Unavailable> {
+    async fn attempt(&self, job: &Job, turn: Turn<'_>, listener: Option<&Listener>) -> Result<Outcome, Unavailable> {
+        let Turn { mut permit, begun: queued, _place } = turn;
         let begun = Instant::now();
         for _ in 0..ATTEMPTS {
             let token = new_token().map_err(|error| fault(&error))?;
             let worker = self.pool.take(job).await.ok_or(Unavailable::ShuttingDown)?;
-            match worker.run(job, token, self.collect, turn).await {
-                Ok(Run { outcome, remains }) => {
-                    let gone = async move {
-                        let (usage, turn) = remains.gone().await;
-                        if let Some(Usage { cpu, max_rss_bytes }) = usage {
-                            debug!(cpu_ms = cpu.as_secs_f64() * 1e3, max_rss_bytes, "a worker is gone");
-                        }
-                        turn
-                    };
-                    if self.posture.policy.has(Mechanism::Sweep) {
-                        // Nothing may be left behind when the answer leaves, which may be the last thing that this
-                        // process does for a while.
-                        let turn = gone.await;
-                        self.check_integrity();
-                        let pool = Arc::clone(&self.pool);
-                        tokio::spawn(async move {
-                            pool.refill().await;
-                            drop(turn);
-                        });
-                    } else {
-                        // A PID namespace ends as a whole: the answer need not wait for that, the next job does.
-                        tokio::spawn(gone);
-                    }
+            let queue = queued.elapsed();
+            match worker.run(job, token, self.collect, permit, listener).await {
+                Ok(Run { mut outcome, remains }) => {
+                    outcome.usage.queue = queue;
+                    self.see_off(remains, job.task(), &mut outcome.usage).await;
                     return Ok(outcome);
                 }
-                Err(Lost { reason, remains }) => {
+                Err(Lost { reason, remains, is_known }) => {
                     let (_, kept) = remains.gone().await;
                     self.check_integrity();
-                    turn = kept.ok_or(Unavailable::Fault)?;
+                    permit = kept.ok_or(Unavailable::Fault)?;
                     warn!(%reason, "a worker was lost");
-                    // However often it is begun again, a job does not take twice its time.
-                    if begun.elapsed() > job.timeout() {
+                    // However often it is begun again, a job does not take twice its time, nor print twice.
+                    if begun.elapsed() > job.timeout() || is_known {
                         break;
                     }
                 }
@@ -200,6 +219,29 @@ impl Executor {
         }
         error!("a job lost its workers again and again");
         Err(Unavailable::Lost)
+    }
+
+    /// Waits until nothing is left of a worker, if that must be so before its job is answered.
+    async fn see_off(&self, remains: Remains, task: Task, usage: &mut Usage) {
+        if self.posture.policy.has(Mechanism::Sweep) {
+            // Nothing may be left behind when the answer leaves, which may be the last thing that this process does for a
+            // while.
+            let (used, turn) = remains.gone().await;
+            add(used, usage);
+            self.check_integrity();
+            let pool = Arc::clone(&self.pool);
+            tokio::spawn(async move {
+                pool.refill().await;
+                drop(turn);
+            });
+        } else if task == Task::Execute {
+            // A PID namespace ends as a whole: the answer need not wait for that, the next job does.
+            tokio::spawn(remains.gone());
+        } else {
+            // What it has used is known for sure when it is gone.
+            let (used, _turn) = remains.gone().await;
+            add(used, usage);
+        }
     }
 
     /// A sealed script can change limits and priorities of other processes of its user. If it did so to the service,
@@ -236,6 +278,14 @@ impl Executor {
     async fn reached(&self, phase: Phase) {
         // The sender lives as long as this does.
         let _ = self.phase.subscribe().wait_for(|now| *now >= phase).await;
+    }
+}
+
+/// What a guard says that was used.
+fn add(used: Option<Used>, usage: &mut Usage) {
+    if let Some(Used { cpu, max_rss_bytes }) = used {
+        (usage.cpu, usage.max_rss_bytes) = (cpu, max_rss_bytes);
+        debug!(cpu_ms = cpu.as_secs_f64() * 1e3, max_rss_bytes, "a worker is gone");
     }
 }
 

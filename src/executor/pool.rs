@@ -13,6 +13,7 @@ use super::worker::Worker;
 use super::zygote::{StartError, Zygote};
 use crate::config::Config;
 use crate::job::Job;
+use crate::protocol::{Ready, Task};
 use crate::sandbox::Mechanism;
 use crate::sandbox::posture::Posture;
 use crate::sandbox::privileges::Installation;
@@ -77,9 +78,9 @@ impl Pool {
         Ok((Self { family, parked, tasks: AsyncMutex::new(tasks) }, posture))
     }
 
-    /// Python's version; `None` while there is no zygote.
-    pub fn python(&self) -> Option<String> {
-        self.family.base.borrow().zygote().map(|zygote| zygote.ready.python.clone())
+    /// What the first zygote brings; `None` while there is none.
+    pub fn ready(&self) -> Option<Ready> {
+        self.family.base.borrow().zygote().map(|zygote| zygote.ready.clone())
     }
 
     /// A worker that waits for its job; `None` when the pool has stopped.
@@ -112,6 +113,9 @@ impl Pool {
 
     /// The first zygote's, unless the job names a module that this one does not have.
     fn kind(&self, job: &Job) -> Kind {
+        if job.task() == Task::Check {
+            return Kind::Base;
+        }
         let base = self.family.base.borrow();
         // While there is none, it is not known what the next one will have.
         let Some(zygote) = base.zygote() else { return Kind::Base };

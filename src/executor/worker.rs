@@ -11,12 +11,15 @@ use tokio::net::unix::pipe;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::Collect;
-use super::capture::Capture;
+use super::collected::Collected;
 use super::guard::{Guard, MakeError, Remains};
+use super::{Collect, Listener, Stream};
 use crate::job::Job;
-use crate::outcome::{Ending, Failure, Outcome};
-use crate::protocol::{Ended, Excess, File, GuardReport, JobFrame, Token, Verdict, decode_outcome, find_outcome};
+use crate::outcome::{Ending, Failure, Outcome, Usage};
+use crate::protocol::{
+    AnswerLimits, Ended, Excess, File, GuardReport, JobFrame, LeftFiles, Report, Task, Token, Verdict, decode_outcome,
+    find_outcome,
+};
 
 /// What a pipe holds (pipe(7)); no script can make its pipes larger.
 const PIPE_CAPACITY: usize = 64 * 1024;
@@ -42,6 +45,8 @@ pub struct Run {
 pub struct Lost {
     pub reason: String,
     pub remains: Remains,
+    /// Whether somebody has been told already of what its script printed.
+    pub is_known: bool,
 }
 
 impl Worker {
@@ -69,32 +74,36 @@ impl Worker {
         token: Token,
         collect: Collect,
         turn: OwnedSemaphorePermit,
+        listener: Option<&Listener>,
     ) -> Result<Run, Lost> {
         self.remains.hold(turn);
-        let mut collected = Collected::new(collect.max_output_bytes);
-        let end = self.watch(job, &token, collect, &mut collected).await;
+        let limits = collect.answer(job.task());
+        let begun = Instant::now();
+        let mut collected = Collected::new(collect.max_output_bytes, listener);
+        let end = self.watch(job, &token, limits, &mut collected).await;
+        let wall = begun.elapsed();
         self.drain(&mut collected);
-        let ending = match end {
-            End::Lost(reason) => return Err(Lost { reason, remains: self.remains }),
-            End::Answered | End::Exited(..) => {
-                match (decode_outcome(&collected.answer, &token, collect.max_result_bytes), end) {
-                    (Ok(Some(verdict)), _) => ending(verdict, collect),
-                    (Ok(None), End::Exited(exit, cpu)) => Ending::Failed(exit_failure(exit, cpu, job.timeout())),
-                    (Ok(None) | Err(_), _) => Ending::Failed(Failure::Tampered),
-                }
-            }
-            End::Deadline => Ending::Failed(Failure::TimedOut { limit: job.timeout() }),
-            End::Exceeded(excess) => Ending::Failed(collect.excess(excess)),
+        let report = match end {
+            End::Lost(reason) => return Err(Lost { reason, remains: self.remains, is_known: collected.is_known() }),
+            End::Answered | End::Exited(..) => match (decode_outcome(&collected.answer, &token, limits), end) {
+                (Ok(Some(report)), _) => read(report, job.task(), collect),
+                (Ok(None), End::Exited(exit, cpu)) => failed(exit_failure(exit, cpu, job.timeout())),
+                (Ok(None) | Err(_), _) => failed(Failure::Tampered),
+            },
+            End::Deadline => failed(Failure::TimedOut { limit: job.timeout() }),
+            End::Exceeded(excess) => failed(collect.excess(excess)),
         };
-        let outcome = Outcome { ending, stdout: collected.stdout.into_text(), stderr: collected.stderr.into_text() };
-        Ok(Run { outcome, remains: self.remains })
+        let (ending, files) = report;
+        let (stdout, stderr) = collected.into_printed();
+        let usage = Usage { wall, ..Usage::default() };
+        Ok(Run { outcome: Outcome { ending, stdout, stderr, files, usage }, remains: self.remains })
     }
 
     /// Feeds the job in and takes what comes out, until something ends it.
-    async fn watch(&mut self, job: &Job, token: &Token, collect: Collect, collected: &mut Collected) -> End {
+    async fn watch(&mut self, job: &Job, token: &Token, limits: AnswerLimits, collected: &mut Collected<'_>) -> End {
         let deadline = tokio::time::sleep_until(Instant::now() + job.timeout());
         let (mut answers, mut jobs) = self.channel.split();
-        let sending = send(&mut jobs, job, token, collect.max_result_bytes);
+        let sending = send(&mut jobs, job, token, limits);
         tokio::pin!(deadline, sending);
         let (mut sent, mut stdout_open, mut stderr_open, mut answer_open) = (false, true, true, true);
         // As much as can be sent at once goes first: the guard's part is not on the path of the answer.
@@ -113,19 +122,19 @@ impl Worker {
                 _ = &mut sending, if !sent => sent = true,
                 read = answers.read_buf(&mut collected.answer), if answer_open => {
                     answer_open = read.is_ok_and(|bytes| bytes > 0);
-                    if !matches!(find_outcome(&collected.answer, token, collect.max_result_bytes), Ok(None)) {
+                    if !matches!(find_outcome(&collected.answer, token, limits), Ok(None)) {
                         return End::Answered;
                     }
                     collected.reserve_answer();
                 }
                 read = self.stdout.read_buf(&mut stdout), if stdout_open => {
                     stdout_open = read.is_ok_and(|bytes| bytes > 0);
-                    collected.stdout.push(&stdout);
+                    collected.push(Stream::Stdout, &stdout);
                     stdout.clear();
                 }
                 read = self.stderr.read_buf(&mut stderr), if stderr_open => {
                     stderr_open = read.is_ok_and(|bytes| bytes > 0);
-                    collected.stderr.push(&stderr);
+                    collected.push(Stream::Stderr, &stderr);
                     stderr.clear();
                 }
                 report = self.remains.report() => return match report {
@@ -141,9 +150,9 @@ impl Worker {
 
     /// Takes what was written before the end and has not been read yet: no more than the pipes can hold, because
     /// something that is still alive may go on writing.
-    fn drain(&mut self, collected: &mut Collected) {
-        for (pipe, capture) in [(&self.stdout, &mut collected.stdout), (&self.stderr, &mut collected.stderr)] {
-            read_pending(pipe, PIPE_CAPACITY, |bytes| capture.push(bytes));
+    fn drain(&mut self, collected: &mut Collected<'_>) {
+        for (pipe, stream) in [(&self.stdout, Stream::Stdout), (&self.stderr, Stream::Stderr)] {
+            read_pending(pipe, PIPE_CAPACITY, |bytes| collected.push(stream, bytes));
         }
         read_pending(&self.channel, SOCKET_CAPACITY, |bytes| collected.answer.extend_from_slice(bytes));
     }
@@ -176,34 +185,11 @@ enum End {
     Lost(String),
 }
 
-/// What has come from a worker so far.
-struct Collected {
-    stdout: Capture,
-    stderr: Capture,
-    answer: Vec<u8>,
-}
-
-impl Collected {
-    fn new(max_output_bytes: usize) -> Self {
-        Self {
-            stdout: Capture::new(max_output_bytes),
-            stderr: Capture::new(max_output_bytes),
-            answer: Vec::with_capacity(4096),
-        }
-    }
-
-    /// Makes room for a large answer in few steps. Its size is bounded: a frame that announces more than the limit is
-    /// refused at its header, and one that goes on behind its end is refused too.
-    fn reserve_answer(&mut self) {
-        self.answer.reserve(self.answer.len().clamp(4096, 1 << 20));
-    }
-}
-
 async fn send(
     jobs: &mut (impl AsyncWriteExt + Unpin),
     job: &Job,
     token: &Token,
-    max_result_bytes: usize,
+    limits: AnswerLimits,
 ) -> io::Result<()> {
     /// Parts below this size are sent together.
     const SMALL: usize = 64 * 1024;
@@ -211,7 +197,10 @@ async fn send(
     let frame = JobFrame {
         token: *token,
         timeout: job.timeout(),
-        max_result_bytes: max_result_bytes as u64,
+        max_result_bytes: limits.result as u64,
+        max_file_bytes: limits.file_bytes as u64,
+        max_files: u32::try_from(limits.files).unwrap_or(u32::MAX),
+        task: job.task(),
         script: job.script().as_bytes(),
         inputs: job.inputs().as_bytes(),
         stdin: job.stdin().as_bytes(),
@@ -231,15 +220,24 @@ async fn send(
     jobs.write_all(&pending).await
 }
 
-fn ending(verdict: Verdict, collect: Collect) -> Ending {
-    Ending::Failed(match verdict {
-        Verdict::Returned(value) => return Ending::Returned(value),
-        Verdict::Raised(exception) => Failure::Raised(exception),
-        Verdict::NotSerializable(reason) => Failure::NotSerializable(reason),
-        Verdict::NoMain => Failure::NoMain,
-        Verdict::MainNotCallable => Failure::MainNotCallable,
-        Verdict::ResultTooLarge => Failure::ResultTooLarge { limit: collect.max_result_bytes },
-    })
+fn failed(failure: Failure) -> (Ending, LeftFiles) {
+    (Ending::Failed(failure), LeftFiles::default())
+}
+
+/// What a report means for a task: a script that was run is not one that was looked at.
+fn read(report: Report, task: Task, collect: Collect) -> (Ending, LeftFiles) {
+    let Report { verdict, files } = report;
+    let ending = match (verdict, task) {
+        (Verdict::Checked(checked), Task::Check) => Ending::Checked(checked),
+        (Verdict::Returned(value), Task::Execute | Task::Run | Task::RunNanAsNull) => Ending::Returned(value),
+        (Verdict::Checked(_) | Verdict::Returned(_), _) => return failed(Failure::Tampered),
+        (Verdict::Raised(exception), _) => Ending::Failed(Failure::Raised(exception)),
+        (Verdict::NotSerializable(reason), _) => Ending::Failed(Failure::NotSerializable(reason)),
+        (Verdict::NoMain, _) => Ending::Failed(Failure::NoMain),
+        (Verdict::MainNotCallable, _) => Ending::Failed(Failure::MainNotCallable),
+        (Verdict::ResultTooLarge, _) => Ending::Failed(Failure::ResultTooLarge { limit: collect.max_result_bytes }),
+    };
+    (ending, files)
 }
 
 /// A worker that ended without an answer. One that the kernel stopped for its CPU time has used up its time.

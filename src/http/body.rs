@@ -41,7 +41,7 @@ pub struct Received {
 
 impl Received {
     /// Lets the bytes go; the place is kept as long as what is returned.
-    pub fn forget_bytes(self) -> impl Sized {
+    pub fn forget_bytes(self) -> impl Send + 'static {
         self.held
     }
 }

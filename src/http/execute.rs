@@ -7,46 +7,61 @@ use axum::extract::State;
 use axum::http::{Request, StatusCode};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
+use super::schema::{ExecuteRequest, Refusal};
 use super::{Reply, ReplyLimit, Service};
-use crate::executor::Unavailable;
-use crate::job::Job;
+use crate::job::Form;
 use crate::outcome::{Ending, Failure, Outcome};
 
-#[derive(Serialize)]
+/// What a script returned and printed.
+#[derive(Serialize, ToSchema)]
 struct Success<'a> {
+    #[schema(value_type = serde_json::Value)]
     result: &'a RawValue,
     stdout: &'a str,
 }
 
+#[utoipa::path(
+    post,
+    path = "/execute",
+    tag = "scripts",
+    summary = "Run a script",
+    description = "Answers with what `main()` returned and what the script printed. These two bodies are frozen.",
+    request_body = ExecuteRequest,
+    responses(
+        (status = 200, description = "`main()` returned this value", body = Success),
+        (status = "4XX", description = "Something is wrong with the request or with the script", body = Refusal),
+        (status = "5XX", description = "It cannot be run now", body = Refusal),
+    )
+)]
 pub async fn execute(State(service): State<Arc<Service>>, request: Request<Body>) -> Reply {
     answer(&service, request).await.unwrap_or_else(|refused| refused)
 }
 
 async fn answer(service: &Service, request: Request<Body>) -> Result<Reply, Reply> {
     let limit = request.extensions().get::<ReplyLimit>().copied();
-    let body = service.bodies.read(request).await?;
-    let job = Job::parse(&body.bytes, service.limits)
-        .map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string()))?;
-    // The job has its own copy; what it holds stays in the account of bodies.
-    let _held = body.forget_bytes();
-    let outcome = service.executor.run(&job).await.map_err(unavailable)?;
-    Ok(match limit {
-        None => respond(&outcome.ending, &outcome.stdout),
+    let (job, _held) = service.job(request, Form::Execute).await?;
+    let outcome = service.executor.run(&job).await?;
+    let reply = match limit {
+        None => respond(&outcome.ending, &outcome.stdout.text),
         Some(limit) => respond_within(&outcome, limit),
-    })
+    };
+    Ok(reply.timed(outcome.usage))
 }
 
 fn respond(ending: &Ending, stdout: &str) -> Reply {
     match ending {
         Ending::Returned(result) => Reply::json(StatusCode::OK, &Success { result, stdout }),
+        // The executor takes it for an answer only where it was asked for.
+        Ending::Checked(_) => respond(&Ending::Failed(Failure::Tampered), stdout),
         Ending::Failed(failure) => Reply::failure(StatusCode::BAD_REQUEST, &failure.to_string(), stdout),
     }
 }
 
 /// Output gives way to the result; a result that does not fit even alone is an error.
 fn respond_within(outcome: &Outcome, limit: ReplyLimit) -> Reply {
-    let Outcome { ending, stdout, .. } = outcome;
+    let (ending, stdout) = (&outcome.ending, &outcome.stdout.text);
     let whole = respond(ending, stdout);
     if whole.fits(limit) {
         return whole;
@@ -58,13 +73,4 @@ fn respond_within(outcome: &Outcome, limit: ReplyLimit) -> Reply {
     let room = respond(&too_large, "").room(limit).unwrap_or(0);
     let with_output = respond(&too_large, stdout);
     if with_output.fits(limit) { with_output } else { respond(&too_large, &limit.shorten(stdout, room)) }
-}
-
-fn unavailable(reason: Unavailable) -> Reply {
-    let message = reason.to_string();
-    match reason {
-        Unavailable::Busy | Unavailable::Lost => Reply::error(StatusCode::SERVICE_UNAVAILABLE, &message).retry_after(1),
-        Unavailable::ShuttingDown => Reply::error(StatusCode::SERVICE_UNAVAILABLE, &message).retry_after(5),
-        Unavailable::Fault => Reply::fault(),
-    }
 }

@@ -5,20 +5,37 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::schema::Refusal;
 use super::{Reply, Service};
 use crate::sandbox::posture::Posture;
 
-#[derive(Serialize)]
+/// Whether scripts can be run, and what confines them.
+#[derive(Serialize, ToSchema)]
 struct Health<'a> {
     status: &'static str,
+    /// Python's version, while scripts can be run.
     python: Option<String>,
+    /// Promise by promise, what keeps it on this host.
     #[serde(flatten)]
+    #[schema(value_type = Object)]
     posture: &'a Posture,
 }
 
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "service",
+    summary = "Whether scripts can be run, and what confines them on this host",
+    responses(
+        (status = 200, description = "Scripts can be run", body = Health),
+        (status = 503, description = "No script can be run at the moment", body = Health),
+        (status = "4XX", description = "Something is wrong with the request", body = Refusal),
+    )
+)]
 pub async fn health(State(service): State<Arc<Service>>) -> Reply {
-    let python = service.executor.python();
+    let python = service.executor.ready().map(|ready| ready.python);
     let posture = service.executor.posture();
     let (code, status) = match python {
         None => (StatusCode::SERVICE_UNAVAILABLE, "no script can be run at the moment"),

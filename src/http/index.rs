@@ -2,18 +2,22 @@
 
 use axum::http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Reply;
+use super::schema::Refusal;
 
-#[derive(Serialize)]
+/// What this is.
+#[derive(Serialize, ToSchema)]
 struct Index {
     service: &'static str,
     version: &'static str,
     description: &'static str,
-    endpoints: [Endpoint; 3],
+    #[schema(value_type = Vec<Endpoint>)]
+    endpoints: [Endpoint; 8],
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Endpoint {
     method: &'static str,
     path: &'static str,
@@ -26,11 +30,30 @@ const INDEX: Index = Index {
     description: env!("CARGO_PKG_DESCRIPTION"),
     endpoints: [
         Endpoint { method: "POST", path: "/execute", purpose: "run a script; body {\"script\": \"def main(): ...\"}" },
+        Endpoint {
+            method: "POST",
+            path: "/v1/run",
+            purpose: "the same, and be told everything: files, usage, tracebacks",
+        },
+        Endpoint { method: "POST", path: "/v1/check", purpose: "look at a script without running it" },
+        Endpoint { method: "GET", path: "/v1/packages", purpose: "what is installed, and the limits in force" },
+        Endpoint { method: "GET", path: "/openapi.json", purpose: "the description of this API" },
+        Endpoint { method: "GET", path: "/docs", purpose: "the same as pages" },
         Endpoint { method: "GET", path: "/health", purpose: "whether scripts can be run, and what confines them" },
         Endpoint { method: "GET", path: "/", purpose: "this list" },
     ],
 };
 
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "service",
+    summary = "What this is",
+    responses(
+        (status = 200, description = "The service and its endpoints", body = Index),
+        (status = "4XX", description = "Something is wrong with the request", body = Refusal),
+    )
+)]
 pub async fn index() -> Reply {
     Reply::json(StatusCode::OK, &INDEX)
 }

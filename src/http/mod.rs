@@ -1,52 +1,78 @@
 //! The HTTP interface: one Router for both front doors, one file per endpoint. Status codes are known here only.
 
 mod body;
+mod check;
+mod docs;
 mod execute;
 mod health;
+pub mod id;
 mod index;
+mod packages;
 mod reply;
+mod run;
+pub mod schema;
+mod stream;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use axum::routing::{get, post};
+use axum::{Router, middleware};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::config::Config;
 use crate::executor::Executor;
-use crate::job::Limits;
+use crate::job::{Form, Job, Limits};
 pub use reply::{Reply, ReplyLimit};
 
 /// What the endpoints work with.
 pub struct Service {
     pub executor: Executor,
     limits: Limits,
+    told_limits: packages::Limits,
     bodies: body::Reader,
 }
 
 impl Service {
     pub fn new(config: &Config, executor: Executor) -> Self {
         Self {
+            executor,
             limits: Limits {
                 timeout: config.timeout,
                 max_files: config.max_files,
-                files_available: executor.has_files(),
+                max_file_bytes: config.max_file_bytes,
             },
-            executor,
+            told_limits: packages::Limits::new(config),
             bodies: body::Reader::new(config.max_request_bytes),
         }
+    }
+
+    /// Reads a request. The body's place in the account of all bodies is to be kept as long as the job is there.
+    async fn job(&self, request: Request<Body>, form: Form) -> Result<(Job, impl Send + 'static), Reply> {
+        let body = self.bodies.read(request).await?;
+        let job = Job::parse(&body.bytes, form, self.limits)
+            .map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string()))?;
+        Ok((job, body.forget_bytes()))
     }
 }
 
 /// The one Router.
 pub fn router(service: Arc<Service>) -> Router {
-    Router::new()
-        .route("/", get(index::index))
-        .route("/health", get(health::health))
-        .route("/execute", post(execute::execute))
+    let (router, description) = OpenApiRouter::with_openapi(docs::Api::openapi())
+        .routes(routes!(index::index))
+        .routes(routes!(health::health))
+        .routes(routes!(execute::execute))
+        .routes(routes!(run::run))
+        .routes(routes!(check::check))
+        .routes(routes!(packages::packages))
+        .split_for_parts();
+    router
+        .merge(docs::router(&description))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
+        .layer(middleware::from_fn(id::identify))
         .with_state(service)
 }
 

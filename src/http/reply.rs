@@ -1,20 +1,29 @@
 //! What goes back: a status and a JSON body.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tracing::error;
+
+use super::id::RequestId;
+use crate::executor::Unavailable;
+use crate::outcome::Usage;
+
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// A response to be.
 #[derive(Debug)]
 pub struct Reply {
     status: StatusCode,
+    content_type: &'static str,
     body: Vec<u8>,
     retry_after: Option<u64>,
+    timing: Option<Usage>,
 }
 
 #[derive(Serialize)]
@@ -26,12 +35,21 @@ struct Failed<'a> {
 impl Reply {
     pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
         match serde_json::to_vec(body) {
-            Ok(body) => Self { status, body, retry_after: None },
+            Ok(body) => Self::new(status, "application/json", body),
             Err(error) => {
                 error!(%error, "a response could not be encoded");
                 Self::fault()
             }
         }
+    }
+
+    /// Events, all at once.
+    pub fn events(body: String) -> Self {
+        Self::new(StatusCode::OK, "text/event-stream", body.into_bytes())
+    }
+
+    fn new(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Self {
+        Self { status, content_type, body, retry_after: None, timing: None }
     }
 
     /// A script's failure, with what it printed.
@@ -46,18 +64,27 @@ impl Reply {
 
     /// A fault of the service. The log has the cause under the same id.
     pub fn fault() -> Self {
-        static FAULTS: AtomicU64 = AtomicU64::new(1);
-        let id = format!("{:x}-{}", std::process::id(), FAULTS.fetch_add(1, Ordering::Relaxed));
-        error!(id, "a request was answered with 500");
-        let message = format!("internal error; request id {id}");
-        let body = serde_json::json!({ "error": message, "stdout": "" }).to_string().into_bytes();
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, body, retry_after: None }
+        let id = RequestId::current();
+        error!(%id, "a request was answered with 500");
+        let body = serde_json::json!({ "error": format!("internal error; request id {id}"), "stdout": "" });
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "application/json", body.to_string().into_bytes())
     }
 
     /// In how many seconds it is worth to try again.
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
+    }
+
+    /// Tells how long the job took.
+    pub fn timed(mut self, usage: Usage) -> Self {
+        self.timing = Some(usage);
+        self
+    }
+
+    /// The body.
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
     }
 
     /// Whether the front door takes it.
@@ -67,10 +94,23 @@ impl Reply {
 
     /// How many bytes more the front door would take.
     pub fn room(&self, limit: ReplyLimit) -> Option<usize> {
-        // The body is JSON, so quotes and backslashes are all that it has to be escaped.
-        let special = |byte: &&u8| matches!(byte, b'"' | b'\\');
-        let escapes = if limit.in_string { self.body.iter().filter(special).count() + 2 } else { 0 };
-        limit.bytes.checked_sub(self.body.len() + escapes)
+        limit.bytes.checked_sub(self.size(limit))
+    }
+
+    /// How many bytes it takes at the front door.
+    pub fn size(&self, limit: ReplyLimit) -> usize {
+        limit.size_of(&self.body)
+    }
+}
+
+impl From<Unavailable> for Reply {
+    fn from(reason: Unavailable) -> Self {
+        let unavailable = || Self::error(StatusCode::SERVICE_UNAVAILABLE, &reason.to_string());
+        match reason {
+            Unavailable::Busy | Unavailable::Lost => unavailable().retry_after(1),
+            Unavailable::ShuttingDown => unavailable().retry_after(5),
+            Unavailable::Fault => Self::fault(),
+        }
     }
 }
 
@@ -83,6 +123,27 @@ pub struct ReplyLimit {
 }
 
 impl ReplyLimit {
+    /// For one of two parts.
+    pub fn halved(self) -> Self {
+        Self { bytes: self.bytes / 2, ..self }
+    }
+
+    /// How many bytes a body takes.
+    pub fn size_of(self, body: &[u8]) -> usize {
+        if !self.in_string {
+            return body.len();
+        }
+        // A body is JSON, or lines of it, so quotes, backslashes and line breaks are all that has to be escaped.
+        let special = |byte: &&u8| matches!(byte, b'"' | b'\\' | b'\n');
+        body.len() + body.iter().filter(special).count() + 2
+    }
+
+    /// The text, shortened if it would add more than `room` bytes to a body.
+    pub fn shorten_if_needed(self, text: &str, room: usize) -> String {
+        let bytes: usize = text.chars().map(|character| self.bytes_of(character)).sum();
+        if bytes <= room { text.to_owned() } else { self.shorten(text, room) }
+    }
+
     /// As much of the beginning of `text` as adds at most `room` bytes to a body, with a line that says how much is
     /// missing.
     pub fn shorten(self, text: &str, room: usize) -> String {
@@ -113,12 +174,22 @@ impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = self.status;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        if let Some(value) = self.timing.and_then(server_timing) {
+            response.headers_mut().insert(SERVER_TIMING, value);
+        }
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
+}
+
+/// Milliseconds that a job waited for its turn and that it ran (W3C Server Timing).
+fn server_timing(usage: Usage) -> Option<HeaderValue> {
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+    let text = format!("queue;dur={:.3}, run;dur={:.3}", milliseconds(usage.queue), milliseconds(usage.wall));
+    HeaderValue::from_str(&text).ok()
 }
 
 #[cfg(test)]

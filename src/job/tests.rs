@@ -2,12 +2,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Job, JobError, Limits};
+use super::{Form, Job, JobError, Limits};
 
-const LIMITS: Limits = Limits { timeout: Duration::from_secs(30), max_files: 2, files_available: true };
+const LIMITS: Limits = Limits { timeout: Duration::from_secs(30), max_files: 2, max_file_bytes: 8 << 20 };
 
 fn parse(body: &str) -> Result<Job, JobError> {
-    Job::parse(body.as_bytes(), LIMITS)
+    Job::parse(body.as_bytes(), Form::Execute, LIMITS)
 }
 
 fn refused(body: &str) -> String {
@@ -114,13 +114,13 @@ fn half_a_surrogate_pair_is_not_text() {
 proptest! {
     #[test]
     fn no_bytes_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = Job::parse(&body, LIMITS);
+        let _ = Job::parse(&body, Form::Run, LIMITS);
     }
 
     #[test]
     fn any_text_is_a_script(script in ".*\\S.*", stdin in ".*") {
         let body = serde_json::json!({"script": script, "stdin": stdin}).to_string();
-        let job = Job::parse(body.as_bytes(), LIMITS).unwrap();
+        let job = Job::parse(body.as_bytes(), Form::Execute, LIMITS).unwrap();
         prop_assert_eq!((job.script(), job.stdin()), (&script[..], &stdin[..]));
     }
 }

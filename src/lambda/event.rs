@@ -43,6 +43,11 @@ pub fn read(payload: &RawValue) -> Result<Event<'_>, EventError> {
     Ok(Event::Http(Box::new(request)))
 }
 
+/// Whether whoever sent it may take the answer as a stream: a function URL. An HTTP API's events look the same.
+pub fn can_be_streamed(request: &LambdaRequest) -> bool {
+    matches!(request, LambdaRequest::ApiGatewayV2(_))
+}
+
 /// Every HTTP event says where the request came from; a request to the service itself has no such field.
 fn is_http(payload: &RawValue) -> bool {
     #[derive(Deserialize)]

@@ -12,7 +12,7 @@ use rustix::process::{
 use super::scratch::Scratch;
 use super::watchdog::children;
 use super::{Mechanism, Policy, SandboxError};
-use crate::sys::{self, Exit, Rusage};
+use crate::sys::{self, Rusage};
 
 const STEP: &str = "prctl PR_SET_CHILD_SUBREAPER";
 
@@ -31,50 +31,46 @@ pub fn adopt_orphans(policy: &Policy) -> Result<(), SandboxError> {
     }
 }
 
-/// Ends every process of the job and waits until the last one is gone. Gives how the worker itself ended, if it had
-/// not been collected before.
+/// Ends every process of the job and waits until the last one is gone. Gives what those have used that had not been
+/// collected before.
 ///
 /// Without a PID namespace, everything is in the worker's process group, which the system call filter keeps it in. A
 /// signal to a group reaches all of its processes at once, and a process that is about to fork then does not
 /// (copy_process in kernel/fork.c), so that no speed of forking gets away.
-pub fn end_processes(policy: &Policy, worker: Pid) -> io::Result<Option<(Exit, Rusage)>> {
+pub fn end_processes(policy: &Policy, worker: Pid) -> io::Result<Rusage> {
     if policy.has(Mechanism::Namespaces) {
         return end_namespace(worker);
     }
     // Either may be gone already.
     let _ = kill_process_group(worker, Signal::KILL);
     let _ = kill_process(worker, Signal::KILL);
-    let mut ended = None;
+    let mut used = Rusage::default();
     loop {
         kill_children();
-        let Some((pid, exit, usage)) = sys::wait(true)? else { return Ok(ended) };
-        if pid == worker {
-            ended = Some((exit, usage));
-        }
+        let Some((_, _, usage)) = sys::wait(true)? else { return Ok(used) };
+        used.add(usage);
     }
 }
 
 /// Linux kills all of a PID namespace at once. gVisor kills one after the other, and something may be forked meanwhile: so
 /// it is done again, until nothing is left.
-fn end_namespace(worker: Pid) -> io::Result<Option<(Exit, Rusage)>> {
+fn end_namespace(worker: Pid) -> io::Result<Rusage> {
     const PAUSE: Duration = Duration::from_millis(1);
     sys::kill_all_others();
     // It was there, so it ends.
     let _ = waitid(WaitId::Pid(worker), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
-    let mut ended = None;
+    let mut used = Rusage::default();
     loop {
         sys::kill_all_others();
         match waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT) {
-            Err(Errno::CHILD) => return Ok(ended),
+            Err(Errno::CHILD) => return Ok(used),
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
             // Something is still about to end.
             Ok(None) => std::thread::sleep(PAUSE),
             Ok(Some(_)) => {
-                if let Some((pid, exit, usage)) = sys::wait(false)?
-                    && pid == worker
-                {
-                    ended = Some((exit, usage));
+                if let Some((_, _, usage)) = sys::wait(false)? {
+                    used.add(usage);
                 }
             }
         }

@@ -62,6 +62,27 @@ pub struct Rusage {
     pub max_rss_bytes: u64,
 }
 
+impl Rusage {
+    /// Adds what another process used. Memory is that of the largest one.
+    pub fn add(&mut self, other: Self) {
+        self.cpu += other.cpu;
+        self.max_rss_bytes = self.max_rss_bytes.max(other.max_rss_bytes);
+    }
+}
+
+/// The processor time that a process, all of its threads, has used so far (clock_getcpuclockid(3)). Zero where the host
+/// does not tell.
+pub fn cpu_time(process: Pid) -> Duration {
+    let mut clock = 0;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: both pointers are valid for the time of their calls.
+    let told = unsafe {
+        libc::clock_getcpuclockid(process.as_raw_nonzero().get(), &raw mut clock) == 0
+            && libc::clock_gettime(clock, &raw mut time) == 0
+    };
+    if told { Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.try_into().unwrap_or(0)) } else { Duration::ZERO }
+}
+
 /// Collects a child that has ended (wait4(2)); `None` when there is none, or, unless it may block, none yet.
 pub fn wait(block: bool) -> io::Result<Option<(Pid, Exit, Rusage)>> {
     let mut status = 0;

@@ -15,7 +15,7 @@ mod stdio;
 pub use bpf::{Instruction, install_filter};
 pub use exec::{execute, execute_again};
 pub use fd::{close_all_but, close_on_exec, hand_down, inherited, inherited_if_open, watched};
-pub use fork::{Exit, Rusage, Side, clone_into, exit_now, fork, unshare, wait};
+pub use fork::{Exit, Rusage, Side, clone_into, cpu_time, exit_now, fork, unshare, wait};
 pub use ipc::{ipc_bytes, remove_ipc_objects};
 pub use landlock::{landlock_restrict_self, landlock_version};
 pub use limits::{read_memory, standing};

@@ -128,12 +128,21 @@ impl<'a> Guard<'a> {
         let worker = self.fork(&space, ends).inspect_err(|_| {
             let _ = sweep::remove_remains(policy, &space.scratch);
         })?;
-        let mut watch = Watch { guard: self, scratch: &space.scratch, worker, mapped_at_first: 0, used: None };
+        let mut watch = Watch {
+            guard: self,
+            scratch: &space.scratch,
+            worker,
+            mapped_at_first: 0,
+            before: Duration::ZERO,
+            used: Rusage::default(),
+        };
         // From now on what is used is the job's. It cannot be there before the service hears of the worker.
         space.scratch.begin();
         if policy.has(Mechanism::Seal) {
             watch.mapped_at_first = watch.watchdog(&|| false).mapped();
         }
+        // From here on it waits for its job.
+        watch.before = sys::cpu_time(worker);
         tell(self.control, &GuardReport::Ready { worker: worker.as_raw_nonzero().get() });
         watch.until_the_end();
         let (report, is_untouched) = watch.sweep();
@@ -223,8 +232,10 @@ struct Watch<'a> {
     worker: Pid,
     /// What the worker had mapped when its job began.
     mapped_at_first: u64,
-    /// What the worker used, once it has ended.
-    used: Option<Rusage>,
+    /// What the worker had used when its job began.
+    before: Duration,
+    /// What those have used that have ended.
+    used: Rusage,
 }
 
 impl Watch<'_> {
@@ -306,8 +317,8 @@ impl Watch<'_> {
         // However many there are, what else is to be done has its turn.
         for _ in 0..MAX_REAPED {
             let Some((pid, exit, usage)) = sys::wait(false)? else { break };
+            self.used.add(usage);
             if pid == self.worker {
-                self.used = Some(usage);
                 let exit = match exit {
                     Exit::Status(status) => Ended::Status(status),
                     Exit::Signal(signal) => Ended::Signal(signal),
@@ -321,18 +332,18 @@ impl Watch<'_> {
     /// Ends everything. Says whether nothing is left, and whether the scratch space can be used again.
     fn sweep(&mut self) -> (GuardReport, bool) {
         let policy = self.policy();
-        let swept = sweep::end_processes(policy, self.worker).and_then(|ended| {
-            self.used = self.used.or(ended.map(|(_, usage)| usage));
+        let swept = sweep::end_processes(policy, self.worker).and_then(|used| {
+            self.used.add(used);
             let is_untouched = self.scratch.is_untouched();
             if !is_untouched {
                 sweep::remove_remains(self.policy(), self.scratch)?;
             }
             Ok(is_untouched)
         });
-        let used = self.used.unwrap_or_default();
         match swept {
             Ok(is_untouched) => {
-                let gone = GuardReport::Gone { cpu_us: microseconds(used.cpu), max_rss_bytes: used.max_rss_bytes };
+                let cpu_us = microseconds(self.used.cpu.saturating_sub(self.before));
+                let gone = GuardReport::Gone { cpu_us, max_rss_bytes: self.used.max_rss_bytes };
                 (gone, is_untouched)
             }
             Err(error) => (GuardReport::Remains { reason: error.to_string() }, false),

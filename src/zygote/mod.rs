@@ -15,6 +15,7 @@
 mod descriptors;
 mod enter;
 mod guard;
+mod left;
 mod probe;
 mod python;
 mod worker;

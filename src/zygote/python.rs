@@ -8,15 +8,27 @@ use std::ptr;
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW, Symbol};
 
-use crate::protocol::{JobFrame, Ready};
+use crate::protocol::{JobFrame, Ready, Task};
 
 mod immortal;
 mod pages;
 
 const LIBRARY: &str = "libpython3.13.so.1.0";
 
-/// The Python side, compiled into this program.
-const HARNESS: &str = include_str!("harness.py");
+/// The Python side, compiled into this program: modules, by name, in the order in which they import each other.
+const HARNESS: [(&CStr, &str); 11] = [
+    (c"_harness_modules", include_str!("harness/modules.py")),
+    (c"_harness_rehearsal", include_str!("harness/rehearsal.py")),
+    (c"_harness_scratch_tree", include_str!("harness/scratch_tree.py")),
+    (c"_harness_scratch_handles", include_str!("harness/scratch_handles.py")),
+    (c"_harness_scratch", include_str!("harness/scratch.py")),
+    (c"_harness_answer", include_str!("harness/answer.py")),
+    (c"_harness_telling", include_str!("harness/telling.py")),
+    (c"_harness_values", include_str!("harness/values.py")),
+    (c"_harness_figures", include_str!("harness/figures.py")),
+    (c"_harness_look", include_str!("harness/look.py")),
+    (c"_harness", include_str!("harness/main.py")),
+];
 
 /// A Python object.
 type Object = *mut c_void;
@@ -109,14 +121,19 @@ impl Python {
         Ok(python)
     }
 
+    /// The last module, which has imported the others.
     fn execute_harness(&self) -> Option<Object> {
-        let source = CString::new(HARNESS).ok()?;
-        // SAFETY: the interpreter is up, this thread holds its lock, the strings outlive the calls; an owned reference
-        // comes back, or null with an exception set.
-        unsafe {
-            let code = self.object((self.api.Py_CompileString)(source.as_ptr(), c"<harness>".as_ptr(), FILE_INPUT))?;
-            self.object((self.api.PyImport_ExecCodeModule)(c"_harness".as_ptr(), code))
+        let mut last = None;
+        for (name, source) in HARNESS {
+            let source = CString::new(source).ok()?;
+            // SAFETY: the interpreter is up, this thread holds its lock, the strings outlive the calls; an owned reference
+            // comes back, or null with an exception set.
+            unsafe {
+                let code = self.object((self.api.Py_CompileString)(source.as_ptr(), name.as_ptr(), FILE_INPUT))?;
+                last = Some(self.object((self.api.PyImport_ExecCodeModule)(name.as_ptr(), code))?);
+            }
         }
+        last
     }
 
     /// Gets ready for forks. `preload`: modules that a zygote of this one will import, so they must be there. `sealed`:
@@ -157,19 +174,53 @@ impl Python {
     }
 
     /// Makes what a job will not be able to make any more when its worker is sealed. No line of the script is run.
-    pub fn get_ready(&self, job: &JobFrame<Vec<u8>>) -> Result<(), PythonError> {
-        let arguments = [Argument::Bytes(&job.imports), Argument::Bytes(&job.script)];
-        self.call(c"get_ready", &arguments).map(drop).ok_or(PythonError::Failed)
+    /// `max_bytes` and `max_files` bound what it can keep in its scratch directory.
+    pub fn get_ready(&self, job: &JobFrame<Vec<u8>>, max_bytes: u64, max_files: u64) -> Result<(), PythonError> {
+        let imports = Argument::Bytes(&job.imports);
+        let said = match job.task {
+            Task::Check => self.call(c"get_ready_to_look", &[imports]),
+            Task::Execute | Task::Run | Task::RunNanAsNull => {
+                let script = Argument::Bytes(&job.script);
+                self.call(c"get_ready", &[imports, script, Argument::Number(max_bytes), Argument::Number(max_files)])
+            }
+        };
+        said.map(drop).ok_or(PythonError::Failed)
     }
 
     /// Runs a job. The answer's first byte is its kind (see [`crate::protocol::decode_outcome`]).
     pub fn run(&self, job: &JobFrame<Vec<u8>>) -> Option<Vec<u8>> {
-        let mut arguments =
-            vec![Argument::Bytes(&job.script), Argument::Bytes(&job.inputs), Argument::Number(job.max_result_bytes)];
+        let script = Argument::Bytes(&job.script);
+        let mut arguments = vec![script, Argument::Bytes(&job.inputs), Argument::Number(job.max_result_bytes)];
+        let function = match job.task {
+            Task::Check => return self.call(c"look", &[script]),
+            Task::Execute => c"execute",
+            Task::Run | Task::RunNanAsNull => {
+                arguments.push(Argument::Number((job.task == Task::RunNanAsNull).into()));
+                c"run"
+            }
+        };
         for file in &job.files {
             arguments.extend([Argument::Bytes(file.name.as_bytes()), Argument::Bytes(&file.content)]);
         }
-        self.call(c"run", &arguments)
+        self.call(function, &arguments)
+    }
+
+    /// The files that a sealed script has left in memory: of each the name, as the script has it, and the size.
+    pub fn list_files(&self) -> Option<Vec<(Vec<u8>, u64)>> {
+        let listed = self.call(c"list_files", &[])?;
+        let (mut rest, mut files) = (&listed[..], Vec::new());
+        while let Some((size, behind)) = rest.split_first_chunk::<8>() {
+            let (length, behind) = behind.split_first_chunk::<4>()?;
+            let (name, behind) = behind.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+            files.push((name.to_owned(), u64::from_le_bytes(*size)));
+            rest = behind;
+        }
+        Some(files)
+    }
+
+    /// The content of such a file.
+    pub fn read_file(&self, name: &[u8]) -> Option<Vec<u8>> {
+        self.call(c"read_file", &[Argument::Bytes(name)])
     }
 
     /// To be called before a fork (PyOS_BeforeFork), and one of the next two after it.

@@ -1,17 +1,17 @@
 //! The worker: a fork of the zygote that locks itself in, waits for its one job, runs it and ends.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{SealFlags, fcntl_add_seals};
 use rustix::process::{getpid, setsid};
 
-use super::Blueprint;
 use super::descriptors::{Standard, close_others};
 use super::probe::leave_something;
 use super::python::Python;
-use crate::protocol::{JobFrame, Malformed, outcome_header};
+use super::{Blueprint, left};
+use crate::protocol::{JobFrame, LeftFiles, Malformed, outcome_header};
 use crate::sandbox::{self, Mechanism, Place, Rules, SandboxError, probe};
 use crate::sys;
 
@@ -48,7 +48,7 @@ pub fn run(
         sys::exit_now(FAULT);
     }
     let Some(python) = python else { wait_for_the_end() };
-    let ended = run_job(blueprint, python, File::from(channel));
+    let ended = run_job(blueprint, python, place, File::from(channel));
     sys::exit_now(if ended.is_ok() { 0 } else { FAULT })
 }
 
@@ -107,15 +107,17 @@ fn wait_for_the_end() -> ! {
     }
 }
 
-fn run_job(blueprint: &Blueprint, python: &Python, mut channel: File) -> io::Result<()> {
+fn run_job(blueprint: &Blueprint, python: &Python, place: &Place, mut channel: File) -> io::Result<()> {
     let job: JobFrame<Vec<u8>> = JobFrame::read(|buffer| channel.read_exact(buffer))?;
-    if blueprint.policy.has(Mechanism::Rlimits) {
+    let policy = &blueprint.policy;
+    if policy.has(Mechanism::Rlimits) {
         sandbox::limit_cpu(job.timeout)?;
     }
     fill_stdin(&job.stdin)?;
-    if blueprint.policy.has(Mechanism::Seal) {
+    let is_sealed = policy.has(Mechanism::Seal);
+    if is_sealed {
         // Only what the runtime brings is executed here, which no script can change.
-        python.get_ready(&job).map_err(io::Error::other)?;
+        python.get_ready(&job, policy.scratch_bytes, policy.scratch_inodes).map_err(io::Error::other)?;
         sandbox::seal()?;
     }
     let process = getpid();
@@ -127,8 +129,19 @@ fn run_job(blueprint: &Blueprint, python: &Python, mut channel: File) -> io::Res
     let outcome = outcome.ok_or_else(|| io::Error::other("the harness failed"))?;
     sys::flush_c_streams();
     let (kind, payload) = outcome.split_first().ok_or_else(|| io::Error::other("the harness said nothing"))?;
-    channel.write_all(&outcome_header(&job.token, *kind, payload.len()))?;
-    channel.write_all(payload)
+    let files = match (job.max_files, is_sealed) {
+        (0, _) => LeftFiles::default(),
+        (_, false) => left::in_directory(&place.scratch, &job),
+        (_, true) => left::in_memory(python, &job),
+    };
+    channel.write_all(&outcome_header(&job.token, *kind, payload.len(), files.wire_bytes()))?;
+    channel.write_all(payload)?;
+    if files.wire_bytes() > 0 {
+        let mut buffered = BufWriter::new(&channel);
+        files.write(&mut buffered)?;
+        buffered.flush()?;
+    }
+    Ok(())
 }
 
 /// Standard input is a file in memory that was made before the job was known. It is sealed, so that a script cannot use

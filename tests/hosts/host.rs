@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::suite::Target;
 use crate::support::emulator::{Emulator, binary, direct_reply, tool};
 use crate::support::jail::{jail, wrapped};
-use crate::support::{Directory, Log, Owned, Reply, Server, dedent, server};
+use crate::support::{Directory, Log, Owned, Reply, Server, Told, dedent, server};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host {
@@ -134,6 +134,27 @@ impl Service {
                 direct_reply(&answer, self.log())
             }
         }
+    }
+
+    /// Runs a script by `/v1/run`, with further fields of the request. On Lambda it comes as an event of an HTTP API.
+    pub async fn run_with(&self, script: &str, mut fields: Value) -> Told {
+        let emulator = match &self.front {
+            Front::Http(server) => return server.run_with(script, fields).await,
+            Front::Lambda(emulator) => emulator,
+        };
+        fields["script"] = dedent(script).into();
+        let mut event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("it is JSON");
+        event["rawPath"] = "/v1/run".into();
+        event["body"] = fields.to_string().into();
+        let (status, answer) = emulator.try_invoke(event.to_string()).await;
+        assert_eq!(status, 200, "the invocation failed: {answer}\n{}", self.log());
+        let answer: Value = serde_json::from_str(&answer).expect("it is JSON");
+        let headers = answer["headers"].as_object().expect("there are headers").iter();
+        let header = |(name, value): (&String, &Value)| Some((name.parse().ok()?, value.as_str()?.parse().ok()?));
+        let headers = headers.filter_map(header).collect();
+        let status = answer["statusCode"].as_u64().and_then(|status| status.try_into().ok()).expect("a status");
+        let body = answer["body"].as_str().expect("a body").as_bytes().to_vec();
+        Told::new(Reply::new(status, headers, body).with_log(self.log()))
     }
 
     /// On Lambda: the status of the invocation and what it was answered with, also where the function failed.

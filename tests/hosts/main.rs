@@ -7,6 +7,7 @@ mod support;
 
 mod abilities;
 mod attacks;
+mod files;
 mod health;
 mod host;
 mod sabotage;

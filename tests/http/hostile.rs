@@ -77,6 +77,8 @@ const WITH_TOKEN: &[(&str, Ends)] = &[
     ("unknown kind", TAMPERED),
     ("no exception", TAMPERED),
     ("long exception", Failed("Forged: xxx")),
+    ("a file", TAMPERED),
+    ("looked at", TAMPERED),
     ("no main", Failed("script must define a main() function")),
     ("from memory", Somehow),
 ];

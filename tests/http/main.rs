@@ -9,3 +9,4 @@ mod edge_cases;
 mod hostile;
 mod readme;
 mod regressions;
+mod rich;

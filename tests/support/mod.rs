@@ -9,6 +9,7 @@ pub mod process;
 pub mod python;
 pub mod reply;
 pub mod server;
+pub mod told;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ pub use process::{Log, Owned};
 pub use python::{announcing, dedent};
 pub use reply::{Reply, json_text};
 pub use server::Server;
+pub use told::Told;
 
 /// How long anything that must happen at all may take before a test gives up on it.
 pub const PATIENCE: Duration = Duration::from_mins(1);

@@ -103,7 +103,12 @@ impl Server {
 
     /// Posts a body to `/execute` as JSON.
     pub async fn post(&self, body: impl Into<reqwest::Body>) -> Reply {
-        let request = self.request(Method::POST, "/execute");
+        self.post_to("/execute", body).await
+    }
+
+    /// Posts a body as JSON.
+    pub async fn post_to(&self, path: &str, body: impl Into<reqwest::Body>) -> Reply {
+        let request = self.request(Method::POST, path);
         self.send(request.header("content-type", "application/json").body(body)).await
     }
 

@@ -41,8 +41,18 @@ def in_threads(work, count=8):
     time.sleep(60)
 
 
-def frame(token, kind, payload, length=None):
-    return token + kind + struct.pack("<I", len(payload) if length is None else length) + payload
+def frame(token, kind, payload, length=None, files=b""):
+    return token + kind + struct.pack("<II", len(payload) if length is None else length, len(files)) + payload + files
+
+
+def entry(name, content, size=None, kind=0):
+    """A file in an answer."""
+    return struct.pack("<BIQ", kind, len(name), len(content) if size is None else size) + name + content
+
+
+def omitted(count):
+    """What all files in an answer begin with."""
+    return struct.pack("<I", count)
 
 
 def with_token(forge):

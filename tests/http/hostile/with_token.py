@@ -59,6 +59,10 @@ def forge(way, token, channel):
     elif way == "long exception":
         message = b"x" * 250_000
         send(frame(token, b"E", b'{"type":"Forged","message":"' + message + b'"}'), channel)
+    elif way == "a file":
+        send(frame(token, b"R", FORGED, files=omitted(0) + entry(b"a", b"x")), channel)
+    elif way == "looked at":
+        send(frame(token, b"K", b'{"ok":true,"imports":[],"problems":[]}'), channel)
     elif way == "no main":
         send(frame(token, b"M", b"x" * 1000), channel)
 

@@ -1,0 +1,41 @@
+//! `POST /v1/check`: looks at a script without running it.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Request, StatusCode};
+
+use super::schema::{CheckRequest, Refusal};
+use super::{Reply, Service};
+use crate::job::Form;
+use crate::outcome::{Checked, Ending};
+
+#[utoipa::path(
+    post,
+    path = "/v1/check",
+    tag = "scripts",
+    summary = "Look at a script without running it",
+    description = "Says whether it compiles, whether it has a `main` and with which parameters, and whether the modules that \
+                   it imports are here.",
+    request_body = CheckRequest,
+    responses(
+        (status = 200, description = "What was found out", body = Checked),
+        (status = "4XX", description = "Something is wrong with the request, or the script cannot even be looked at", body = Refusal),
+        (status = "5XX", description = "It cannot be looked at now", body = Refusal),
+    )
+)]
+pub async fn check(State(service): State<Arc<Service>>, request: Request<Body>) -> Reply {
+    answer(&service, request).await.unwrap_or_else(|refused| refused)
+}
+
+async fn answer(service: &Service, request: Request<Body>) -> Result<Reply, Reply> {
+    let (job, _held) = service.job(request, Form::Check).await?;
+    let outcome = service.executor.run(&job).await?;
+    Ok(match &outcome.ending {
+        Ending::Checked(checked) => Reply::json(StatusCode::OK, checked).timed(outcome.usage),
+        Ending::Failed(failure) => Reply::error(StatusCode::BAD_REQUEST, &failure.to_string()),
+        // The executor takes it for an answer only where it was asked for.
+        Ending::Returned(_) => Reply::fault(),
+    })
+}

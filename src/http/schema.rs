@@ -1,0 +1,91 @@
+//! What requests and failures look like, for the API's description. Requests are read by [`crate::job::Job::parse`], which
+//! says what is wrong with one; a test compares the two.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A script to run.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExecuteRequest {
+    /// Python source that defines `main()`.
+    #[schema(pattern = r"\S", example = "def main():\n    return 2 + 3")]
+    pub script: String,
+    /// Seconds; lowers the time limit for this script.
+    #[schema(exclusive_minimum = 0, required = false)]
+    pub timeout: Option<f64>,
+    /// Keyword arguments: `main(**inputs)`.
+    #[schema(required = false, value_type = Object)]
+    pub inputs: Option<BTreeMap<String, serde_json::Value>>,
+    /// What the script reads from standard input.
+    #[schema(required = false)]
+    pub stdin: Option<String>,
+    /// Files in the working directory when the script starts, by their relative names.
+    #[schema(required = false)]
+    pub files: Option<BTreeMap<String, FileContent>>,
+}
+
+/// A script to run.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunRequest {
+    /// Python source that defines `main()`.
+    #[schema(pattern = r"\S", example = "def main():\n    return 2 + 3")]
+    pub script: String,
+    /// Seconds; lowers the time limit for this script.
+    #[schema(exclusive_minimum = 0, required = false)]
+    pub timeout: Option<f64>,
+    /// Keyword arguments: `main(**inputs)`.
+    #[schema(required = false, value_type = Object)]
+    pub inputs: Option<BTreeMap<String, serde_json::Value>>,
+    /// What the script reads from standard input.
+    #[schema(required = false)]
+    pub stdin: Option<String>,
+    /// What NaN and infinities in the result become.
+    #[schema(required = false)]
+    pub nan: Option<Nan>,
+    /// Files in the working directory when the script starts, by their relative names.
+    #[schema(required = false)]
+    pub files: Option<BTreeMap<String, FileContent>>,
+}
+
+/// A script to look at.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckRequest {
+    /// Python source.
+    #[schema(pattern = r"\S", example = "def main():\n    return 2 + 3")]
+    pub script: String,
+}
+
+/// What NaN and infinities in a result become: an error, which is the default, or null.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Nan {
+    Error,
+    Null,
+}
+
+/// The content of a file in a request.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FileContent {
+    Text(String),
+    Base64(Base64),
+}
+
+/// Bytes as base64 (RFC 4648, section 4).
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(content_encoding = "base64", pattern = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")]
+pub struct Base64(String);
+
+/// Why a request was not answered with a result.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Refusal {
+    /// What is wrong with the request or with the script, or why it cannot be run now.
+    pub error: String,
+    /// What the script printed until then; empty where nothing ran.
+    pub stdout: String,
+}

@@ -1,0 +1,166 @@
+//! The same as a stream of events, sent as they come (server-sent events, HTML living standard 9.2).
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tracing::Instrument;
+
+use super::id::{self, RequestId};
+use super::{Reply, ReplyLimit, Service, run};
+use crate::executor::{Listener, Stream, Unavailable};
+use crate::job::Job;
+use crate::outcome::Outcome;
+
+/// How often something is sent when there is nothing to say, so that nobody on the way takes the connection for dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Runs a job and answers with its events. Who goes away ends the job.
+///
+/// The answer begins when the job has its turn: until then it can still be refused.
+pub async fn answer(
+    service: Arc<Service>,
+    job: Job,
+    held: impl Send + 'static,
+    limit: Option<ReplyLimit>,
+) -> Result<Response, Reply> {
+    let (begun, has_begun) = oneshot::channel();
+    let listener = Arc::new(Listener::default());
+    let mut task = JoinSet::new();
+    let id = RequestId::current();
+    let running = run_job(service, job, Arc::clone(&listener), begun);
+    let running = id::in_scope(id.clone(), running).in_current_span();
+    task.spawn(async move {
+        let _held = held;
+        running.await
+    });
+    if has_begun.await.is_err() {
+        return Err(joined(&mut task).await.err().map_or_else(Reply::fault, Reply::from));
+    }
+    let events = Events { listener, task, id, is_over: false };
+    match limit {
+        None => Ok(respond(events)),
+        Some(limit) => events.collect(limit).await,
+    }
+}
+
+async fn run_job(
+    service: Arc<Service>,
+    job: Job,
+    listener: Arc<Listener>,
+    begun: oneshot::Sender<()>,
+) -> Result<Outcome, Unavailable> {
+    let turn = service.executor.turn().await?;
+    let _ = begun.send(());
+    service.executor.run_in_turn(&job, turn, Some(&listener)).await
+}
+
+/// A panic is a fault of ours, as everywhere.
+async fn joined(task: &mut JoinSet<Result<Outcome, Unavailable>>) -> Result<Outcome, Unavailable> {
+    task.join_next().await.and_then(Result::ok).unwrap_or(Err(Unavailable::Fault))
+}
+
+/// What happens to a job. The job is ended when this is dropped.
+struct Events {
+    listener: Arc<Listener>,
+    task: JoinSet<Result<Outcome, Unavailable>>,
+    id: RequestId,
+    is_over: bool,
+}
+
+/// One of the things that happen.
+enum Happening {
+    Printed(Stream, String),
+    Ended(Result<Box<Outcome>, Unavailable>),
+}
+
+impl Events {
+    async fn next(&mut self) -> Option<Happening> {
+        if self.is_over {
+            return None;
+        }
+        let ended = tokio::select! {
+            biased;
+            (stream, text) = self.listener.wait_for_news() => return Some(Happening::Printed(stream, text)),
+            ended = joined(&mut self.task) => ended,
+        };
+        self.is_over = true;
+        Some(Happening::Ended(ended.map(Box::new)))
+    }
+
+    async fn next_event(mut self) -> Option<(Result<Event, Infallible>, Self)> {
+        let event = match self.next().await? {
+            Happening::Printed(stream, text) => printed(stream, &text),
+            Happening::Ended(Ok(outcome)) => {
+                let id = self.id.clone();
+                event("outcome", &id::in_scope(id, async { run::reply(&outcome, None) }).await)
+            }
+            Happening::Ended(Err(reason)) => event("error", &Reply::from(reason)),
+        };
+        Some((Ok(event), self))
+    }
+
+    /// All events in one body, for a front door that takes nothing else. What is printed comes in one piece where it would
+    /// not fit otherwise.
+    async fn collect(mut self, limit: ReplyLimit) -> Result<Response, Reply> {
+        let mut printed_events = Vec::new();
+        let outcome = loop {
+            match self.next().await {
+                Some(Happening::Printed(stream, text)) => printed_events.push((stream, text)),
+                Some(Happening::Ended(Ok(outcome))) => break outcome,
+                Some(Happening::Ended(Err(reason))) => return Err(reason.into()),
+                None => return Err(Reply::fault()),
+            }
+        };
+        // What was printed is in the body twice, so if the outcome takes all of its half, the streams fit into the other.
+        let fitted = id::in_scope(self.id, async { run::fit(&outcome, limit.halved()) }).await;
+        let mut body: String = printed_events.iter().map(|(stream, text)| line(name(*stream), &json(text))).collect();
+        if limit.size_of(body.as_bytes()) > limit.halved().bytes {
+            let streams = [(Stream::Stdout, &fitted.stdout), (Stream::Stderr, &fitted.stderr)];
+            body = streams.into_iter().map(|(stream, text)| line(name(stream), &json(text))).collect();
+        }
+        body.push_str(&line("outcome", &fitted.reply.text()));
+        Ok(with_headers(Reply::events(body).timed(outcome.usage).into_response()))
+    }
+}
+
+fn respond(events: Events) -> Response {
+    let events = stream::unfold(events, Events::next_event);
+    with_headers(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+}
+
+/// Nobody on the way is to keep events back (nginx, X-Accel-Buffering).
+fn with_headers(mut response: Response) -> Response {
+    response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
+fn printed(stream: Stream, text: &str) -> Event {
+    Event::default().event(name(stream)).data(json(text))
+}
+
+fn event(kind: &str, reply: &Reply) -> Event {
+    Event::default().event(kind).data(reply.text())
+}
+
+fn line(kind: &str, data: &str) -> String {
+    format!("event: {kind}\ndata: {data}\n\n")
+}
+
+fn name(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Stdout => "stdout",
+        Stream::Stderr => "stderr",
+    }
+}
+
+/// In an event's data a line break would end the line, and a carriage return would be lost.
+fn json(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
+}

@@ -1,0 +1,196 @@
+"""What can be told of a script without running it: whether it compiles, its `main`, and the modules that it imports."""
+
+import builtins
+
+__builtins__ = dict(vars(builtins))
+
+import _ast
+import importlib.machinery
+import sys
+
+import _harness_answer as answer
+import _harness_telling as telling
+
+# So many imports are told of, and so many characters of a piece of the script.
+MAX_IMPORTS = 256
+MAX_TEXT = 200
+
+FINDERS = (importlib.machinery.BuiltinImporter, importlib.machinery.FrozenImporter, importlib.machinery.PathFinder)
+
+# What has been looked for before files could not be read any more.
+_found = {}
+
+
+def find(names):
+    for name in names:
+        _found[name] = _exists(name)
+
+
+def look(source):
+    try:
+        tree = compile(source, answer.FILE, "exec", flags=_ast.PyCF_ONLY_AST, dont_inherit=True)
+        compile(source, answer.FILE, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        return answer.found_out({"ok": False, "imports": [], "error": _fault(error, source), "problems": []})
+    except (MemoryError, RecursionError):
+        fault = {"type": "SyntaxError", "message": "the script is nested too deeply"}
+        return answer.found_out({"ok": False, "imports": [], "error": fault, "problems": []})
+    main, problem = _main(tree, _Text(source))
+    imports = _imports(tree)
+    problems = [problem] if problem else []
+    problems += [telling.missing_module(found["module"]) for found in imports if not found["available"]]
+    told = {"ok": not problems, "imports": imports, "problems": problems}
+    if main is not None:
+        told["main"] = main
+    return answer.found_out(told)
+
+
+def _fault(error, source):
+    text = error.text.rstrip("\n")[:MAX_TEXT] if error.text else None
+    fault = {"type": type(error).__name__, "message": answer.cut(error.msg), "line": answer.line_of(error, source)}
+    # Python counts columns from 1, and says 0 or less where it does not know.
+    fault["column"] = error.offset if error.offset and error.offset > 0 else None
+    fault["text"] = text
+    return {key: value for key, value in fault.items() if value is not None}
+
+
+class _Text:
+    """The script by its lines, as the positions of its syntax tree count them: columns are bytes of UTF-8."""
+
+    def __init__(self, source):
+        self.lines = [line.encode("utf-8", "replace") for line in source.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+
+    def of(self, node):
+        if node is None:
+            return None
+        first, last = node.lineno - 1, node.end_lineno - 1
+        if first == last:
+            text = self.lines[first][node.col_offset : node.end_col_offset]
+        else:
+            between = self.lines[first + 1 : last]
+            text = b"\n".join([self.lines[first][node.col_offset :], *between, self.lines[last][: node.end_col_offset]])
+        text = text.decode("utf-8", "replace")
+        return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}..."
+
+
+def _main(tree, text):
+    """The last thing that is called `main` at the top level, and what is wrong with it."""
+    found = None
+    for statement in tree.body:
+        if isinstance(statement, (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef)):
+            names = [statement.name]
+        else:
+            names = _assigned(statement)
+        if "main" in names:
+            found = statement
+    if found is None:
+        return None, "script must define a main() function"
+    told = {"line": found.lineno, "is_async": isinstance(found, _ast.AsyncFunctionDef), "parameters": []}
+    if isinstance(found, (_ast.FunctionDef, _ast.AsyncFunctionDef)):
+        told["parameters"] = _parameters(found.args, text)
+    for parameter in told["parameters"]:
+        if parameter["kind"] == "positional_only" and parameter["required"]:
+            return told, f"main() cannot be given its parameter {parameter['name']!r}, which takes no keyword"
+    return told, None
+
+
+def _assigned(statement):
+    """The names that a statement at the top level, or what is inside of it, gives a value."""
+    names = []
+    for node in _walk(statement, (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef, _ast.Lambda)):
+        if isinstance(node, _ast.Name) and isinstance(node.ctx, _ast.Store):
+            names.append(node.id)
+        elif isinstance(node, (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef)):
+            names.append(node.name)
+        elif isinstance(node, (_ast.Import, _ast.ImportFrom)):
+            names += [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+    return names
+
+
+def _parameters(arguments, text):
+    plain = [(one, "positional_only") for one in arguments.posonlyargs]
+    plain += [(one, "positional_or_keyword") for one in arguments.args]
+    defaults = [None] * (len(plain) - len(arguments.defaults)) + arguments.defaults
+    told = [_parameter(one, kind, default, text) for (one, kind), default in zip(plain, defaults)]
+    if arguments.vararg:
+        told.append(_parameter(arguments.vararg, "var_positional", None, text))
+    told += [
+        _parameter(one, "keyword_only", default, text) for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults)
+    ]
+    if arguments.kwarg:
+        told.append(_parameter(arguments.kwarg, "var_keyword", None, text))
+    return told
+
+
+def _parameter(one, kind, default, text):
+    told = {"name": one.arg, "kind": kind, "required": default is None and not kind.startswith("var_")}
+    for key, node in (("annotation", one.annotation), ("default", default)):
+        if node is not None:
+            told[key] = text.of(node)
+    return told
+
+
+def _imports(tree):
+    found = {}
+    for node in _walk(tree, ()):
+        if isinstance(node, _ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, _ast.ImportFrom):
+            names = ["." * node.level + (node.module or "")]
+        else:
+            continue
+        for name in names:
+            found.setdefault(name, node.lineno)
+    imports = sorted(found.items(), key=lambda item: (item[1], item[0]))[:MAX_IMPORTS]
+    return [_import(name, line) for name, line in imports]
+
+
+def _import(name, line):
+    available = _found[name] if name in _found else _exists(name)
+    told = {"module": name[:MAX_TEXT], "line": line, "available": available}
+    similar = [] if available else telling.nearest(name.partition(".")[0])
+    if similar:
+        told["similar"] = similar
+    return told
+
+
+def _exists(name):
+    """Looks for a module without importing it or what it lies in."""
+    if name in sys.modules:
+        return True
+    path, parts = None, name.split(".")
+    for end in range(1, len(parts) + 1):
+        spec = _find(".".join(parts[:end]), path)
+        if spec is None:
+            return False
+        path = spec.submodule_search_locations
+        if path is None and end < len(parts):
+            return False
+    return True
+
+
+def _find(name, path):
+    for finder in FINDERS:
+        try:
+            spec = finder.find_spec(name, path)
+        except (ImportError, OSError, ValueError):
+            continue
+        if spec is not None:
+            return spec
+    return None
+
+
+def _walk(tree, closed):
+    """All nodes in it, without recursion. What is inside of nodes of the closed kinds is passed over."""
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        yield node
+        if isinstance(node, closed):
+            continue
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                pending += [item for item in value if isinstance(item, _ast.AST)]
+            elif isinstance(value, _ast.AST):
+                pending.append(value)

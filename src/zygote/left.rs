@@ -1,0 +1,162 @@
+//! The files that a script has left in its scratch directory, as its own worker sees them, inside of the sandbox.
+//!
+//! Nothing outside ever opens a path that a script controls. In here there is nothing to gain by leading this code astray,
+//! because the script could read the same itself; it follows no link and waits for nothing all the same, so that what comes
+//! out is what lies there.
+
+use std::ffi::CString;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, fstat, openat};
+
+use super::python::Python;
+use crate::protocol::{File, JobFrame, LeftFiles, Omission};
+
+/// So many directories one in the other, and so many entries in all, are looked at.
+const MAX_DEPTH: usize = 64;
+const MAX_ENTRIES: usize = 1 << 17;
+
+/// Those in a directory. Subdirectories are walked through; all is in the order of names.
+pub fn in_directory(scratch: &Path, job: &JobFrame<Vec<u8>>) -> LeftFiles {
+    let mut selection = Selection::new(job);
+    if let Ok(directory) = openat(CWD, scratch, DIRECTORY, Mode::empty()) {
+        selection.walk(&directory, "", 0);
+    }
+    selection.files
+}
+
+/// Those in the memory of a sealed worker.
+pub fn in_memory(python: &Python, job: &JobFrame<Vec<u8>>) -> LeftFiles {
+    let mut selection = Selection::new(job);
+    for (name, size) in python.list_files().unwrap_or_default() {
+        let text = String::from_utf8_lossy(&name);
+        if text.split('/').any(is_hidden) {
+            selection.files.omit(&text, size, Omission::Hidden);
+        } else {
+            selection.offer(std::str::from_utf8(&name).map_err(|_| &*text), size, |_| python.read_file(&name));
+        }
+    }
+    selection.files
+}
+
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
+/// A FIFO or a device that took a file's place is not waited for.
+const FILE: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
+fn is_hidden(component: &str) -> bool {
+    component.starts_with('.')
+}
+
+/// What is chosen to be sent.
+struct Selection<'a> {
+    files: LeftFiles,
+    job: &'a JobFrame<Vec<u8>>,
+    /// How many bytes more may be sent.
+    left: u64,
+    looked_at: usize,
+}
+
+impl<'a> Selection<'a> {
+    fn new(job: &'a JobFrame<Vec<u8>>) -> Self {
+        Self { files: LeftFiles::default(), job, left: job.max_file_bytes, looked_at: 0 }
+    }
+
+    fn walk(&mut self, directory: &OwnedFd, prefix: &str, depth: usize) {
+        for (name, kind) in entries(directory) {
+            self.looked_at += 1;
+            if self.looked_at > MAX_ENTRIES {
+                return;
+            }
+            let component = name.to_string_lossy();
+            let path = format!("{prefix}{component}");
+            if kind == FileType::Directory {
+                // A hidden directory is told of as a whole.
+                let inner = || openat(directory, &*name, DIRECTORY, Mode::empty());
+                match (is_hidden(&component), depth < MAX_DEPTH) {
+                    (true, _) => self.files.omit(&format!("{path}/"), 0, Omission::Hidden),
+                    (false, false) => self.files.omit(&format!("{path}/"), 0, Omission::Name),
+                    (false, true) => match inner() {
+                        Ok(inner) => self.walk(&inner, &format!("{path}/"), depth + 1),
+                        Err(_) => self.files.omit(&format!("{path}/"), 0, Omission::Unreadable),
+                    },
+                }
+                continue;
+            }
+            if kind != FileType::RegularFile {
+                self.files.omit(&path, 0, Omission::NotRegular);
+                continue;
+            }
+            let opened = openat(directory, &*name, FILE, Mode::empty()).map(std::fs::File::from).ok();
+            let stat = opened.as_ref().and_then(|file| fstat(file).ok());
+            let (Some(file), Some(stat)) = (opened, stat) else {
+                self.files.omit(&path, 0, if is_hidden(&component) { Omission::Hidden } else { Omission::Unreadable });
+                continue;
+            };
+            let size = stat.st_size.unsigned_abs();
+            if is_hidden(&component) {
+                self.files.omit(&path, size, Omission::Hidden);
+            } else if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+                self.files.omit(&path, 0, Omission::NotRegular);
+            } else {
+                let is_text = name.to_str().is_ok() && !prefix.contains('\u{fffd}');
+                self.offer(if is_text { Ok(&path) } else { Err(&path) }, size, |limit| read(file, size, limit));
+            }
+        }
+    }
+
+    /// Takes a file, or notes why not. `Err`: a name that is not UTF-8, as it can be shown.
+    fn offer(&mut self, name: Result<&str, &str>, size: u64, read: impl FnOnce(u64) -> Option<Vec<u8>>) {
+        let name = match name {
+            Ok(name) if LeftFiles::is_portable_name(name) => name,
+            Ok(name) | Err(name) => return self.files.omit(name, size, Omission::Name),
+        };
+        let brought = self.job.files.iter().find(|file| file.name == name && file.content.len() as u64 == size);
+        if brought.is_none() {
+            if size > self.left {
+                return self.files.omit(name, size, Omission::TooLarge);
+            }
+            if self.files.sent.len() >= self.job.max_files as usize {
+                return self.files.omit(name, size, Omission::TooMany);
+            }
+        }
+        let Some(content) = read(size) else { return self.files.omit(name, size, Omission::Unreadable) };
+        // What the request has brought is known to the caller.
+        if brought.is_some_and(|brought| brought.content == content) {
+            return;
+        }
+        let bytes = content.len() as u64;
+        if bytes > self.left {
+            self.files.omit(name, bytes, Omission::TooLarge);
+        } else if self.files.sent.len() >= self.job.max_files as usize {
+            self.files.omit(name, bytes, Omission::TooMany);
+        } else {
+            self.left -= bytes;
+            self.files.sent.push(File { name: name.to_owned(), content });
+        }
+    }
+}
+
+/// At most `limit` bytes of a file. Memory that is not to be had is no reason to fail.
+fn read(file: std::fs::File, size: u64, limit: u64) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    content.try_reserve_exact(usize::try_from(size.min(limit)).ok()? + 1).ok()?;
+    file.take(limit).read_to_end(&mut content).ok()?;
+    Some(content)
+}
+
+fn entries(directory: impl AsFd) -> Vec<(CString, FileType)> {
+    let Ok(entries) = Dir::read_from(directory) else { return Vec::new() };
+    let is_real = |name: &CString| !matches!(name.to_bytes(), b"." | b"..");
+    let mut found: Vec<_> = entries
+        .filter_map(Result::ok)
+        .take(MAX_ENTRIES)
+        .map(|entry| (entry.file_name().to_owned(), entry.file_type()))
+        .filter(|(name, _)| is_real(name))
+        .collect();
+    found.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+    found
+}
