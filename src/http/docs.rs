@@ -3,9 +3,13 @@
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use utoipa::Number;
 use utoipa::OpenApi;
-use utoipa::openapi::OpenApi as Description;
+use utoipa::openapi::schema::{Object, Schema};
+use utoipa::openapi::{OpenApi as Description, RefOr};
 use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::job::Limits;
 
 /// What is said of the API as a whole.
 #[derive(OpenApi)]
@@ -17,6 +21,27 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
     )
 )]
 pub struct Api;
+
+/// The limits of requests are the operator's.
+pub fn tell_limits(description: &mut Description, limits: Limits) {
+    let Some(components) = &mut description.components else { return };
+    for schema in components.schemas.values_mut() {
+        let RefOr::T(Schema::Object(request)) = schema else { continue };
+        if let Some(timeout) = property(request, "timeout") {
+            timeout.maximum = Some(Number::Float(limits.timeout.as_secs_f64()));
+        }
+        if let Some(files) = property(request, "files") {
+            files.max_properties = Some(limits.max_files);
+        }
+    }
+}
+
+fn property<'a>(object: &'a mut Object, name: &str) -> Option<&'a mut Object> {
+    match object.properties.get_mut(name) {
+        Some(RefOr::T(Schema::Object(property))) => Some(property),
+        _ => None,
+    }
+}
 
 /// The two paths. The pages find the description beside themselves, so that it does not matter what an API's stage or a proxy
 /// has put in front of the path.

@@ -60,7 +60,7 @@ impl Service {
 
 /// The one Router.
 pub fn router(service: Arc<Service>) -> Router {
-    let (router, description) = OpenApiRouter::with_openapi(docs::Api::openapi())
+    let (router, mut description) = OpenApiRouter::with_openapi(docs::Api::openapi())
         .routes(routes!(index::index))
         .routes(routes!(health::health))
         .routes(routes!(execute::execute))
@@ -68,6 +68,7 @@ pub fn router(service: Arc<Service>) -> Router {
         .routes(routes!(check::check))
         .routes(routes!(packages::packages))
         .split_for_parts();
+    docs::tell_limits(&mut description, service.limits);
     router
         .merge(docs::router(&description))
         .method_not_allowed_fallback(method_not_allowed)

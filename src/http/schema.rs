@@ -14,16 +14,16 @@ pub struct ExecuteRequest {
     #[schema(pattern = r"\S", example = "def main():\n    return 2 + 3")]
     pub script: String,
     /// Seconds; lowers the time limit for this script.
-    #[schema(exclusive_minimum = 0, required = false)]
+    #[schema(exclusive_minimum = 0, required = false, nullable = false, example = 5)]
     pub timeout: Option<f64>,
     /// Keyword arguments: `main(**inputs)`.
-    #[schema(required = false, value_type = Object)]
+    #[schema(required = false, value_type = Object, example = json!({}))]
     pub inputs: Option<BTreeMap<String, serde_json::Value>>,
     /// What the script reads from standard input.
-    #[schema(required = false)]
+    #[schema(required = false, nullable = false, example = "")]
     pub stdin: Option<String>,
     /// Files in the working directory when the script starts, by their relative names.
-    #[schema(required = false)]
+    #[schema(required = false, nullable = false, example = json!({ "data.csv": { "text": "n\n1\n" } }))]
     pub files: Option<BTreeMap<String, FileContent>>,
 }
 
@@ -35,19 +35,19 @@ pub struct RunRequest {
     #[schema(pattern = r"\S", example = "def main():\n    return 2 + 3")]
     pub script: String,
     /// Seconds; lowers the time limit for this script.
-    #[schema(exclusive_minimum = 0, required = false)]
+    #[schema(exclusive_minimum = 0, required = false, nullable = false, example = 5)]
     pub timeout: Option<f64>,
     /// Keyword arguments: `main(**inputs)`.
-    #[schema(required = false, value_type = Object)]
+    #[schema(required = false, value_type = Object, example = json!({}))]
     pub inputs: Option<BTreeMap<String, serde_json::Value>>,
     /// What the script reads from standard input.
-    #[schema(required = false)]
+    #[schema(required = false, nullable = false, example = "")]
     pub stdin: Option<String>,
     /// What NaN and infinities in the result become.
-    #[schema(required = false)]
+    #[schema(required = false, nullable = false, example = "null")]
     pub nan: Option<Nan>,
     /// Files in the working directory when the script starts, by their relative names.
-    #[schema(required = false)]
+    #[schema(required = false, nullable = false, example = json!({ "data.csv": { "text": "n\n1\n" } }))]
     pub files: Option<BTreeMap<String, FileContent>>,
 }
 

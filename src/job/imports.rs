@@ -63,7 +63,9 @@ fn members<'a, 'b>(tokens: &'b [Token<'a>], found: &mut BTreeSet<String>) -> &'b
         rest = match rest {
             [Token::Newline, behind @ ..] if in_brackets => behind,
             [Token::Word(name), behind @ ..] => {
-                add(&format!("{package}.{name}"), found);
+                if package.len() <= MAX_LENGTH {
+                    add(&format!("{package}.{name}"), found);
+                }
                 without_alias(behind)
             }
             [Token::Sign(','), behind @ ..] => behind,
@@ -99,7 +101,10 @@ fn dotted<'a, 'b>(tokens: &'b [Token<'a>]) -> Option<(String, &'b [Token<'a>])> 
         return None;
     }
     let (mut name, mut rest) = ((*first).to_owned(), rest);
-    while let [Token::Sign('.'), Token::Word(part), behind @ ..] = rest {
+    // What is longer is left out in the end.
+    while let [Token::Sign('.'), Token::Word(part), behind @ ..] = rest
+        && name.len() <= MAX_LENGTH
+    {
         name = format!("{name}.{part}");
         rest = behind;
     }

@@ -146,10 +146,12 @@ impl LeftFiles {
         bytes = rest;
         while !bytes.is_empty() {
             bytes = files.decode_entry(bytes).ok_or(Malformed("files"))?;
+            // At once: each name is compared with all before it.
+            if files.sent.len() > limits.files || files.omitted.len() > Self::MAX_NAMED {
+                return Err(Malformed("files"));
+            }
         }
-        let is_right = files.sent.len() <= limits.files
-            && files.omitted.len() <= Self::MAX_NAMED
-            && files.omitted.len() as u64 <= u64::from(files.omitted_count)
+        let is_right = files.omitted.len() as u64 <= u64::from(files.omitted_count)
             && files.sent.iter().map(|file| file.content.len()).sum::<usize>() <= limits.file_bytes;
         if is_right { Ok(files) } else { Err(Malformed("files")) }
     }

@@ -9,6 +9,7 @@ mod direct;
 mod emulator;
 mod ending;
 mod events;
+mod rich;
 mod secrets;
 mod sequence;
 mod size;

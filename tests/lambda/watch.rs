@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -24,10 +24,10 @@ struct Watch {
 }
 
 impl Watch {
-    fn start() -> Self {
+    fn start(variables: &[(&str, &str)]) -> Self {
         let address = free_address();
         let (report, failure) = mpsc::unbounded_channel();
-        let process = Owned::spawn(command(address), move |line| {
+        let process = Owned::spawn(command(address, variables), move |line| {
             if line.contains("could not compile") || line.contains("command exited") {
                 let _ = report.send(line.to_owned());
             }
@@ -65,7 +65,7 @@ impl Watch {
 
 /// What the tests have compiled is used again: the same target directory, but none of the variables with which
 /// `cargo test` runs them.
-fn command(address: SocketAddr) -> Command {
+fn command(address: SocketAddr, variables: &[(&str, &str)]) -> Command {
     tool("cargo-lambda");
     let target = Path::new(env!("CARGO_BIN_EXE_py-executor-lambda")).ancestors().nth(2).expect("<target>/<profile>/");
     let mut command = Command::new("sh");
@@ -77,6 +77,7 @@ fn command(address: SocketAddr) -> Command {
     let kept = kept.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     command.current_dir(project()).env_clear().envs(kept);
     command.env("CARGO_TARGET_DIR", target).env("CARGO_NET_OFFLINE", "true").env("EXECUTOR_RUNTIME", runtime());
+    command.envs(variables.iter().copied());
     command
 }
 
@@ -89,7 +90,7 @@ fn request(name: &str) -> Value {
 async fn the_function_answers_under_cargo_lambda_watch_and_nothing_of_it_survives() {
     // Compiling replaces the binary under test: what other tests start has to be set aside before.
     binary();
-    let mut watch = Watch::start();
+    let mut watch = Watch::start(&[]);
     let (basic, pandas) = (request("http-api"), request("http-api-pandas"));
 
     watch.url("/execute", &basic).await.succeeds("5", "hello\n");
@@ -110,4 +111,32 @@ async fn the_function_answers_under_cargo_lambda_watch_and_nothing_of_it_survive
     assert!(processes.len() >= 4, "cargo-lambda, the function, a warm Python and a worker");
     drop(watch);
     assert!(processes.iter().all(|process| process.ends_within(PATIENCE)));
+    answers_are_streamed().await;
+}
+
+/// As by a URL with RESPONSE_STREAM: what is printed arrives while the script runs. Direct invocations are answered as ever.
+async fn answers_are_streamed() {
+    let mut watch = Watch::start(&[("EXECUTOR_STREAM", "on")]);
+    let basic = request("http-api");
+    watch.url("/execute", &basic).await.succeeds("5", "hello\n");
+    assert_eq!(watch.invoke(&basic).await, r#"{"result":5,"stdout":"hello\n"}"#);
+
+    let script = "import time\ndef main():\n    print('first')\n    time.sleep(3)\n    return time.time()";
+    let url = format!("http://{}/lambda-url/py-executor-lambda/v1/run", watch.address);
+    let client = Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client without TLS");
+    let request = client.post(url).header("accept", "text/event-stream").json(&json!({ "script": script }));
+    let mut response = request.send().await.expect("an answer");
+    assert_eq!(response.status().as_u16(), 200);
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut text = String::new();
+    while !text.contains("first") {
+        text += &String::from_utf8_lossy(&response.chunk().await.expect("the stream goes on").expect("it is not over"));
+    }
+    let first = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs_f64();
+    while let Some(chunk) = response.chunk().await.expect("the stream is not cut") {
+        text += &String::from_utf8_lossy(&chunk);
+    }
+    let outcome = text.split("event: outcome\ndata: ").nth(1).expect("an outcome");
+    let ended = parsed(outcome)["result"].as_f64().expect("a time");
+    assert!(first < ended - 1.0, "the first line came at {first}, the script ended at {ended}");
 }

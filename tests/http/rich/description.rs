@@ -1,10 +1,12 @@
 //! The API's own description, and the pages that show it.
 
 use std::collections::BTreeSet;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::support::Server;
+use crate::support::emulator::tool;
+use crate::support::{Directory, Server};
 
 async fn description() -> Value {
     let reply = Server::shared().get("/openapi.json").await;
@@ -76,4 +78,56 @@ async fn the_pages_are_in_the_binary() {
     assert!(assets >= 4, "{page}");
     let script = server.get("/docs/swagger-initializer.js").await;
     assert!(script.body.contains("../openapi.json"), "{script}");
+}
+
+/// Tests the service as a description says that it is. Requests are the same in each run.
+async fn schemathesis(description: &str, arguments: &[&str]) -> Output {
+    let directory = Directory::new("schemathesis");
+    let mut command = Command::new(tool("schemathesis"));
+    command.current_dir(directory.path()).env("NO_PROXY", "*");
+    command.args(["--config-file", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/http/rich/schemathesis.toml"), "run"]);
+    command.args([description, "--url", &Server::shared().url(""), "--no-color"]);
+    command.args(["--seed", "1", "--workers", "1", "--generation-database", "none", "--generation-unique-inputs"]);
+    // Machines are slow at times, which is not what is asked here.
+    command.args(["--suppress-health-check", "all", "--request-timeout", "60"]);
+    command.args(["--max-redirects", "0", "--continue-on-failure"]).args(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("it is waited for");
+    let left: Vec<_> = std::fs::read_dir(directory.path()).expect("it is there").collect();
+    assert!(left.is_empty(), "{left:?}");
+    output.expect("schemathesis can be started")
+}
+
+#[track_caller]
+fn passes(output: &Output) {
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}\n{said}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("Selected: 6/6"), "{said}");
+}
+
+#[tokio::test]
+async fn the_examples_of_the_description_are_answered_as_it_says() {
+    let description = Server::shared().url("/openapi.json");
+    passes(&schemathesis(&description, &["--phases", "examples"]).await);
+}
+
+/// Valid requests and invalid ones, wrong methods, wrong types: no 5xx, and no answer that is not described.
+#[tokio::test]
+async fn the_service_is_as_its_description_says() {
+    let description = Server::shared().url("/openapi.json");
+    // What fits the description is rarely a script that runs.
+    let checks = ["--exclude-checks", "positive_data_acceptance"];
+    let phases = ["--phases", "coverage,fuzzing", "--max-examples", "150"];
+    passes(&schemathesis(&description, &[&phases[..], &checks[..]].concat()).await);
+    Server::shared().is_well().await;
+}
+
+#[tokio::test]
+async fn a_wrong_description_is_found_out() {
+    let directory = Directory::new("description");
+    let mut wrong = description().await;
+    wrong["components"]["schemas"]["Index"]["required"] = json!(["nothing"]);
+    let path = directory.write("openapi.json", &wrong.to_string());
+    let output = schemathesis(path.to_str().expect("UTF-8"), &["--phases", "coverage", "--include-path", "/"]).await;
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.code() == Some(1) && said.contains("nothing"), "{}\n{said}", output.status);
 }
