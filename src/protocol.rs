@@ -97,10 +97,19 @@ pub enum GuardReport {
     Ended { exit: Ended, cpu_us: u64 },
     /// The process tree used more than it may.
     Exceeded(Excess),
+    /// It is about to be ended. What it and its descendants have used so far.
+    Ending(Used),
     /// Nothing is left of the worker, nor of what it made.
-    Gone { cpu_us: u64, max_rss_bytes: u64 },
+    Gone(Used),
     /// Something may be left.
     Remains { reason: String },
+}
+
+/// What processes have used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Used {
+    pub cpu_us: u64,
+    pub max_rss_bytes: u64,
 }
 
 /// What a process tree may use too much of.

@@ -9,12 +9,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::{error, warn};
 
 use super::zygote::Zygote;
 use crate::channel;
-use crate::protocol::{END, GuardReport, MAKE, START};
+use crate::protocol::{END, GuardReport, MAKE, START, Used};
 use crate::sandbox::SandboxError;
 
 /// Locking a worker in takes about a millisecond.
@@ -90,7 +90,7 @@ impl Guard {
             Ok(Err(error)) => return Err(MakeError::Guard(error)),
             Err(_) => return Err(MakeError::Slow),
         };
-        Ok(Remains(Some(Engaged { guard: self, visible, turn: None })))
+        Ok(Remains(Some(Engaged { guard: self, visible, turn: None, listener: None })))
     }
 
     async fn report(&self) -> io::Result<GuardReport> {
@@ -115,13 +115,8 @@ struct Engaged {
     visible: Option<Pid>,
     /// Given back when everything is gone, also where nobody waits for that.
     turn: Option<OwnedSemaphorePermit>,
-}
-
-/// What a worker and its descendants used.
-#[derive(Debug, Clone, Copy)]
-pub struct Used {
-    pub cpu: Duration,
-    pub max_rss_bytes: u64,
+    /// Who wants to know what was used, as soon as that is known.
+    listener: Option<oneshot::Sender<Used>>,
 }
 
 impl Remains {
@@ -130,6 +125,15 @@ impl Remains {
         if let Some(engaged) = &mut self.0 {
             engaged.turn = Some(turn);
         }
+    }
+
+    /// Tells what was used when the worker is about to be ended, or has ended.
+    pub fn listen(&mut self) -> oneshot::Receiver<Used> {
+        let (listener, used) = oneshot::channel();
+        if let Some(engaged) = &mut self.0 {
+            engaged.listener = Some(listener);
+        }
+        used
     }
 
     /// Whether the guard, and with it its worker, still waits for a job.
@@ -159,22 +163,25 @@ impl Remains {
 
     /// Ends what is left of the worker, waits until that is done, and gives back its turn. The guard goes home.
     pub async fn gone(mut self) -> (Option<Used>, Option<OwnedSemaphorePermit>) {
-        let usage = self.engaged().end().await;
-        let turn = self.0.take().and_then(|engaged| engaged.part(usage));
-        (usage, turn)
+        let mut used = None;
+        if let Some(engaged) = &mut self.0 {
+            used = engaged.end().await;
+        }
+        let turn = self.0.take().and_then(|engaged| engaged.part(used));
+        (used, turn)
     }
 }
 
 impl Drop for Remains {
     /// A guard ends everything also when the service's end of its socket is closed.
     fn drop(&mut self) {
-        let Some(engaged) = self.0.take() else { return };
+        let Some(mut engaged) = self.0.take() else { return };
         if engaged.turn.is_some()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             runtime.spawn(async move {
-                let usage = engaged.end().await;
-                engaged.part(usage)
+                let used = engaged.end().await;
+                engaged.part(used)
             });
         }
     }
@@ -182,21 +189,21 @@ impl Drop for Remains {
 
 impl Engaged {
     /// The guard goes home, if nothing is left of its worker, which then has a known usage. Gives back the turn.
-    fn part(self, usage: Option<Used>) -> Option<OwnedSemaphorePermit> {
-        if usage.is_some() {
+    fn part(self, used: Option<Used>) -> Option<OwnedSemaphorePermit> {
+        if used.is_some() {
             self.guard.go_home();
         }
         self.turn
     }
 
     /// Has everything ended.
-    async fn end(&self) -> Option<Used> {
+    async fn end(&mut self) -> Option<Used> {
         // If it ends by itself already, it passes over this.
         let _ = channel::send(self.guard.control.get_ref(), END, &[]);
         self.kill();
         let ended = tokio::time::timeout(SWEEP_LIMIT, self.last_report()).await;
         match ended.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-            Ok(Ok(usage)) => Some(usage),
+            Ok(Ok(used)) => Some(used),
             Ok(Err(reason)) => self.failed(&reason),
             Err(error) => self.failed(&error.to_string()),
         }
@@ -212,12 +219,17 @@ impl Engaged {
     }
 
     /// What the guard says when nothing is left, or why something may be.
-    async fn last_report(&self) -> io::Result<Result<Used, String>> {
+    async fn last_report(&mut self) -> io::Result<Result<Used, String>> {
         loop {
-            match self.guard.report().await? {
-                GuardReport::Gone { cpu_us, max_rss_bytes } => {
-                    return Ok(Ok(Used { cpu: Duration::from_micros(cpu_us), max_rss_bytes }));
-                }
+            let report = self.guard.report().await?;
+            if let GuardReport::Ending(used) | GuardReport::Gone(used) = report
+                && let Some(listener) = self.listener.take()
+            {
+                // Whoever does not want to know any more has gone away.
+                let _ = listener.send(used);
+            }
+            match report {
+                GuardReport::Gone(used) => return Ok(Ok(used)),
                 GuardReport::Remains { reason } => return Ok(Err(reason)),
                 _ => {}
             }

@@ -19,13 +19,13 @@ use tracing::{debug, error, warn};
 use crate::config::Config;
 use crate::job::Job;
 use crate::outcome::{Failure, Outcome, Usage};
-use crate::protocol::{AnswerLimits, Excess, Ready, Task, Token};
+use crate::protocol::{AnswerLimits, Excess, Ready, Task, Token, Used};
 use crate::sandbox::Mechanism;
 use crate::sandbox::integrity::Integrity;
 use crate::sandbox::posture::Posture;
 use crate::sandbox::privileges::Installation;
 pub use collected::{Listener, Stream};
-use guard::{Remains, Used};
+use guard::Remains;
 use pool::Pool;
 use worker::{Lost, Run};
 pub use zygote::StartError;
@@ -222,7 +222,7 @@ impl Executor {
     }
 
     /// Waits until nothing is left of a worker, if that must be so before its job is answered.
-    async fn see_off(&self, remains: Remains, task: Task, usage: &mut Usage) {
+    async fn see_off(&self, mut remains: Remains, task: Task, usage: &mut Usage) {
         if self.posture.policy.has(Mechanism::Sweep) {
             // Nothing may be left behind when the answer leaves, which may be the last thing that this process does for a
             // while.
@@ -234,13 +234,13 @@ impl Executor {
                 pool.refill().await;
                 drop(turn);
             });
-        } else if task == Task::Execute {
-            // A PID namespace ends as a whole: the answer need not wait for that, the next job does.
-            tokio::spawn(remains.gone());
-        } else {
-            // What it has used is known for sure when it is gone.
-            let (used, _turn) = remains.gone().await;
-            add(used, usage);
+            return;
+        }
+        // A PID namespace ends as a whole: the answer need not wait for that, the next job does.
+        let used = (task != Task::Execute).then(|| remains.listen());
+        tokio::spawn(remains.gone());
+        if let Some(used) = used {
+            add(used.await.ok(), usage);
         }
     }
 
@@ -283,9 +283,9 @@ impl Executor {
 
 /// What a guard says that was used.
 fn add(used: Option<Used>, usage: &mut Usage) {
-    if let Some(Used { cpu, max_rss_bytes }) = used {
-        (usage.cpu, usage.max_rss_bytes) = (cpu, max_rss_bytes);
-        debug!(cpu_ms = cpu.as_secs_f64() * 1e3, max_rss_bytes, "a worker is gone");
+    if let Some(Used { cpu_us, max_rss_bytes }) = used {
+        (usage.cpu, usage.max_rss_bytes) = (Duration::from_micros(cpu_us), max_rss_bytes);
+        debug!(cpu_us, max_rss_bytes, "a worker is gone");
     }
 }
 

@@ -70,7 +70,10 @@ fn trace(headers: &HeaderMap) -> Option<String> {
     };
     let (version, trace, parent, flags) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let is_right = is_hex(version, 2) && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2);
-    (is_right && version != "ff" && trace.bytes().any(|byte| byte != b'0')).then(|| trace.to_owned())
+    let is_zero = |text: &str| text.bytes().all(|byte| byte == b'0');
+    // Later versions may have more fields.
+    let is_known = version != "ff" && (version != "00" || fields.next().is_none());
+    (is_right && is_known && !is_zero(trace) && !is_zero(parent)).then(|| trace.to_owned())
 }
 
 /// Answers a request under its id.
@@ -123,7 +126,9 @@ mod tests {
             let new = id(&[("x-request-id", wrong)], None);
             assert!(new.len() == 32 && new != id(&[], None), "{wrong}: {new}");
         }
-        for wrong in ["", "00", &TRACE.to_uppercase(), &TRACE.replace("00-", "ff-"), &TRACE[..54]] {
+        for wrong in
+            ["", "00", &TRACE.to_uppercase(), &TRACE.replace("00-", "ff-"), &TRACE[..54], &format!("{TRACE}-1")]
+        {
             assert_eq!(id(&[("traceparent", wrong)], None).len(), 32);
             assert_ne!(id(&[("traceparent", wrong)], None), "4bf92f3577b34da6a3ce929d0e0e4736", "{wrong}");
         }

@@ -176,7 +176,11 @@ async fn answer(service: Arc<Service>, request: Request<Body>) -> Result<Respons
 fn wants_events(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
     accepted.flat_map(|value| value.split(',')).any(|range| {
-        range.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("text/event-stream"))
+        let mut parts = range.split(';').map(str::trim);
+        let is_wanted = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("text/event-stream"));
+        // With a weight of zero it is what is not wanted (RFC 9110, 12.4.2).
+        let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok());
+        is_wanted && weight != Some(0.0)
     })
 }
 

@@ -231,6 +231,11 @@ mod tests {
         let many = (0..10_000).map(|number| format!("import m{number}")).collect::<Vec<_>>().join("\n");
         assert_eq!(found(&many).len(), super::MAX_NAMES);
         assert_eq!(found(&format!("import {}", "a".repeat(1000))).len(), 0);
+        // Each of these would take minutes if names grew with the text.
+        let (dots, words) = ("a.".repeat(300_000), "from.".repeat(100_000));
+        assert_eq!(found(&format!("import {dots}a\nfrom {dots}a import {}b", "b,".repeat(100_000))), ["b"]);
+        assert_eq!(found(&format!("from {words}a")).len(), 0);
+        assert_eq!(found(&format!("from {} import {}b", "a".repeat(300_000), "b,".repeat(100_000))).len(), 0);
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! What a worker answers. All of it is in the hands of the script, so nothing is believed but its size and its form.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 
 use serde::Deserialize;
@@ -79,7 +80,7 @@ pub enum Omission {
     NotRegular,
     /// It could not be opened or read.
     Unreadable,
-    /// Its name is not one that all systems can take: not UTF-8, or with control characters or backslashes, or too long.
+    /// Its name is not UTF-8, too long, or leads astray on some system: with control characters, backslashes, a drive.
     Name,
 }
 
@@ -98,16 +99,25 @@ impl LeftFiles {
     /// More omitted ones are counted, not named.
     pub const MAX_NAMED: usize = 64;
 
-    /// Whether a file may be sent under this name: whoever writes it to a disk must not be led astray.
+    /// Whether a name leads nowhere else than below the directory of whoever writes it to a disk: no `..`, no backslashes,
+    /// no drive's letter, no control characters.
     pub fn is_portable_name(name: &str) -> bool {
-        is_relative_name(name) && !name.contains(|character: char| character == '\\' || character.is_control())
+        let has_drive = name.as_bytes().get(1) == Some(&b':');
+        is_relative_name(name)
+            && !has_drive
+            && !name.contains(|character: char| character == '\\' || character.is_control())
+    }
+
+    /// Whether a file may be sent under this name. Hidden ones are not.
+    pub fn may_be_sent(name: &str) -> bool {
+        Self::is_portable_name(name) && !name.split('/').any(|component| component.starts_with('.'))
     }
 
     /// Notes something that is not sent.
     pub fn omit(&mut self, name: &str, size: u64, reason: Omission) {
         self.omitted_count = self.omitted_count.saturating_add(1);
         if self.omitted.len() < Self::MAX_NAMED {
-            self.omitted.push(Omitted { name: cut(name).to_owned(), size, reason });
+            self.omitted.push(Omitted { name: cut(name), size, reason });
         }
     }
 
@@ -144,9 +154,10 @@ impl LeftFiles {
         };
         files.omitted_count = u32::from_le_bytes(*count);
         bytes = rest;
+        let mut names = HashSet::new();
         while !bytes.is_empty() {
-            bytes = files.decode_entry(bytes).ok_or(Malformed("files"))?;
-            // At once: each name is compared with all before it.
+            bytes = files.decode_entry(bytes, &mut names).ok_or(Malformed("files"))?;
+            // At once: the script says how many there are.
             if files.sent.len() > limits.files || files.omitted.len() > Self::MAX_NAMED {
                 return Err(Malformed("files"));
             }
@@ -156,7 +167,7 @@ impl LeftFiles {
         if is_right { Ok(files) } else { Err(Malformed("files")) }
     }
 
-    fn decode_entry<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+    fn decode_entry<'a>(&mut self, bytes: &'a [u8], names: &mut HashSet<&'a str>) -> Option<&'a [u8]> {
         let (kind, rest) = bytes.split_first()?;
         let (name_length, rest) = rest.split_first_chunk::<4>()?;
         let (size, rest) = rest.split_first_chunk::<8>()?;
@@ -164,23 +175,22 @@ impl LeftFiles {
         let (name, size) = (std::str::from_utf8(name).ok()?, u64::from_le_bytes(*size));
         if *kind == SENT {
             let (content, rest) = rest.split_at_checked(usize::try_from(size).ok()?)?;
-            let is_new = self.sent.iter().all(|file| file.name != name);
-            if !is_new || !Self::is_portable_name(name) {
+            if !Self::may_be_sent(name) || !names.insert(name) {
                 return None;
             }
             self.sent.push(File { name: name.to_owned(), content: content.to_owned() });
             return Some(rest);
         }
         let reason = *Omission::ALL.get(usize::from(*kind) - 1)?;
-        self.omitted.push(Omitted { name: cut(name).to_owned(), size, reason });
+        self.omitted.push(Omitted { name: cut(name), size, reason });
         Some(rest)
     }
 }
 
-/// As much of the name of an omitted file as is told.
-fn cut(name: &str) -> &str {
+/// As much of the name of an omitted file as is told, which may be any name that a file can have.
+fn cut(name: &str) -> String {
     const MAX_NAME: usize = 255;
-    &name[..name.floor_char_boundary(MAX_NAME)]
+    name[..name.floor_char_boundary(MAX_NAME)].replace(|character: char| character.is_control(), "\u{fffd}")
 }
 
 /// How much a worker may answer.
@@ -204,8 +214,9 @@ impl AnswerLimits {
 /// The bytes in front of an outcome's parts: token, kind, lengths of payload and files.
 pub const OUTCOME_HEADER: usize = 16 + 1 + 4 + 4;
 
-/// An exception's description, or what is found out by looking at a script, is not longer than this.
-pub const MAX_DESCRIPTION: usize = 256 * 1024;
+/// An exception's description, or what is found out by looking at a script, is not longer than this, in whatever way the
+/// harness has to escape the characters that it lets through.
+pub const MAX_DESCRIPTION: usize = 1 << 20;
 
 /// The header of an outcome frame. The kinds are those that the harness names.
 pub fn outcome_header(token: &Token, kind: u8, payload: usize, files: usize) -> [u8; OUTCOME_HEADER] {
@@ -254,6 +265,8 @@ pub fn decode_outcome(bytes: &[u8], token: &Token, limits: AnswerLimits) -> Resu
     let Some(Answer { kind, payload, files }) = find_outcome(bytes, token, limits)? else { return Ok(None) };
     let text = std::str::from_utf8(payload).map_err(|_| Malformed("not UTF-8"))?;
     let verdict = match kind {
+        // What encodes it writes no white space, and a line break would be one in a stream of events, too.
+        b'R' if payload.iter().any(|byte| *byte < b' ') => return Err(Malformed("white space in the result")),
         b'R' => {
             let value = serde_json::from_str::<&RawValue>(text).map_err(|_| Malformed("result is not JSON"))?;
             Verdict::Returned(value.to_owned())

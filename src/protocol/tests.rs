@@ -146,9 +146,23 @@ fn a_length_over_the_limit_is_refused_before_its_bytes_arrive() {
 #[test]
 fn a_file_with_a_dangerous_name_is_refused() {
     let long = "n".repeat(256);
-    for name in
-        ["", ".", "..", "/etc/passwd", "../x", "a/../x", "a//b", "a/", "a\\..\\x", "C:\\x", "a\nb", "a\0b", &long]
-    {
+    for name in [
+        "",
+        ".",
+        "..",
+        "/etc/passwd",
+        "../x",
+        "a/../x",
+        "a//b",
+        "a/",
+        "a\\..\\x",
+        "C:x",
+        "a\nb",
+        "a\0b",
+        ".ssh/keys",
+        "a/.b",
+        &long,
+    ] {
         let files = LeftFiles { sent: vec![file(name, b"x")], ..LeftFiles::default() };
         assert!(received(&files).is_err(), "{name:?}");
     }

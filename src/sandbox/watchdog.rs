@@ -19,6 +19,7 @@ use rustix::process::Pid;
 use super::scratch::{Scratch, Usage};
 use super::{Mechanism, Policy};
 use crate::protocol::Excess;
+use crate::sys::{Rusage, cpu_time};
 
 /// What a pipe's buffer holds (pipe(7)); scripts cannot make it larger.
 const PIPE_BYTES: u64 = 64 * 1024;
@@ -82,6 +83,19 @@ impl<'a> Watchdog<'a> {
     /// Whether the watchdog can see what it is to watch.
     pub fn sees_worker(&self) -> bool {
         !self.processes().is_empty()
+    }
+
+    /// What the processes of the PID namespace have used so far, with those of their children that they have waited for.
+    /// `None` where the worker cannot be asked any more, or there is no such namespace.
+    pub fn used(&self) -> Option<Rusage> {
+        let has_worker = || Process::new(Path::new(&self.worker.as_raw_nonzero().get().to_string())).is_some();
+        (self.policy.has(Mechanism::Namespaces) && has_worker()).then(|| {
+            let mut sum = Rusage::default();
+            for number in Self::numbers() {
+                sum.add(used(&number));
+            }
+            sum
+        })
     }
 
     /// Whether there are more processes and threads than there may be: only where no resource limit counts the worker's
@@ -170,9 +184,12 @@ impl<'a> Watchdog<'a> {
 
     /// All processes of the PID namespace but the guard itself.
     fn in_namespace() -> Vec<Process> {
+        Self::numbers().into_iter().filter_map(|number| Process::new(Path::new(&number))).collect()
+    }
+
+    fn numbers() -> Vec<String> {
         let is_process = |name: &String| name != "1" && name.bytes().all(|byte| byte.is_ascii_digit());
-        let numbers = names(Path::new(".")).into_iter().filter(is_process);
-        numbers.filter_map(|number| Process::new(Path::new(&number))).collect()
+        names(Path::new(".")).into_iter().filter(is_process).collect()
     }
 
     /// The children of the guard, to whom orphans come, and theirs.
@@ -308,6 +325,20 @@ impl Process {
         let share = kilobytes(&rollup, "Pss:").unwrap_or(self.resident);
         share.saturating_sub(kilobytes(&rollup, "Pss_Shmem:").unwrap_or(0))
     }
+}
+
+/// What a process has used, also one that has ended and is not waited for yet; and the processor time of children that it
+/// has waited for, to a hundredth of a second (cutime and cstime of proc_pid_stat(5)).
+fn used(number: &str) -> Rusage {
+    let read = |file: &str| fs::read_to_string(Path::new(number).join(file)).unwrap_or_default();
+    let own = number.parse().ok().and_then(Pid::from_raw).map(cpu_time).unwrap_or_default();
+    // The name in front of the bracket may hold anything.
+    let stat = read("stat");
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks: u64 = fields.skip(13).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    let of_children = Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second());
+    let max_rss_bytes = kilobytes(&read("status"), "VmHWM:").unwrap_or(0);
+    Rusage { cpu: own + of_children, max_rss_bytes }
 }
 
 fn count_lines(text: &[u8]) -> u64 {

@@ -19,7 +19,7 @@ use super::descriptors::{Standard, close_others};
 use super::python::Python;
 use super::{Blueprint, WorkerEnds, worker};
 use crate::channel::{self, Message};
-use crate::protocol::{END, Ended, Excess, GuardReport, MAKE, START};
+use crate::protocol::{END, Ended, Excess, GuardReport, MAKE, START, Used};
 use crate::sandbox::integrity::Integrity;
 use crate::sandbox::watchdog::Watchdog;
 use crate::sandbox::{
@@ -284,6 +284,9 @@ impl Watch<'_> {
                     Ok(Some(message)) if message.bytes == START => {
                         next_look = self.policy().has(Mechanism::Watchdog).then(|| Instant::now() + WATCH_INTERVAL);
                     }
+                    Ok(Some(message)) if message.bytes == END => {
+                        return self.tell_usage();
+                    }
                     // Anything else means that there is no more use for this worker.
                     Ok(_) | Err(_) => return,
                 }
@@ -329,6 +332,20 @@ impl Watch<'_> {
         Ok(None)
     }
 
+    /// Tells what those have used that have ended, and those that have not. Of a worker that is about to end that is known
+    /// when it has.
+    fn tell_usage(&self) {
+        if let Some(running) = self.watchdog(&|| false).used() {
+            let mut used = self.used;
+            used.add(running);
+            tell(self.guard.control, &GuardReport::Ending(self.since_ready(used)));
+        }
+    }
+
+    fn since_ready(&self, used: Rusage) -> Used {
+        Used { cpu_us: microseconds(used.cpu.saturating_sub(self.before)), max_rss_bytes: used.max_rss_bytes }
+    }
+
     /// Ends everything. Says whether nothing is left, and whether the scratch space can be used again.
     fn sweep(&mut self) -> (GuardReport, bool) {
         let policy = self.policy();
@@ -341,11 +358,7 @@ impl Watch<'_> {
             Ok(is_untouched)
         });
         match swept {
-            Ok(is_untouched) => {
-                let cpu_us = microseconds(self.used.cpu.saturating_sub(self.before));
-                let gone = GuardReport::Gone { cpu_us, max_rss_bytes: self.used.max_rss_bytes };
-                (gone, is_untouched)
-            }
+            Ok(is_untouched) => (GuardReport::Gone(self.since_ready(self.used)), is_untouched),
             Err(error) => (GuardReport::Remains { reason: error.to_string() }, false),
         }
     }

@@ -21,8 +21,9 @@ const MAX_ENTRIES: usize = 1 << 17;
 /// Those in a directory. Subdirectories are walked through; all is in the order of names.
 pub fn in_directory(scratch: &Path, job: &JobFrame<Vec<u8>>) -> LeftFiles {
     let mut selection = Selection::new(job);
-    if let Ok(directory) = openat(CWD, scratch, DIRECTORY, Mode::empty()) {
-        selection.walk(&directory, "", 0);
+    match openat(CWD, scratch, DIRECTORY, Mode::empty()) {
+        Ok(directory) => selection.walk(&directory, "", 0),
+        Err(_) => selection.files.omit("./", 0, Omission::Unreadable),
     }
     selection.files
 }
@@ -66,7 +67,10 @@ impl<'a> Selection<'a> {
     }
 
     fn walk(&mut self, directory: &OwnedFd, prefix: &str, depth: usize) {
-        for (name, kind) in entries(directory) {
+        let Ok(entries) = entries(directory) else {
+            return self.files.omit(&format!("{prefix}./"), 0, Omission::Unreadable);
+        };
+        for (name, kind) in entries {
             self.looked_at += 1;
             if self.looked_at > MAX_ENTRIES {
                 return;
@@ -148,8 +152,8 @@ fn read(file: std::fs::File, size: u64, limit: u64) -> Option<Vec<u8>> {
     Some(content)
 }
 
-fn entries(directory: impl AsFd) -> Vec<(CString, FileType)> {
-    let Ok(entries) = Dir::read_from(directory) else { return Vec::new() };
+fn entries(directory: impl AsFd) -> rustix::io::Result<Vec<(CString, FileType)>> {
+    let entries = Dir::read_from(directory)?;
     let is_real = |name: &CString| !matches!(name.to_bytes(), b"." | b"..");
     let mut found: Vec<_> = entries
         .filter_map(Result::ok)
@@ -158,5 +162,5 @@ fn entries(directory: impl AsFd) -> Vec<(CString, FileType)> {
         .filter(|(name, _)| is_real(name))
         .collect();
     found.sort_unstable_by(|left, right| left.0.cmp(&right.0));
-    found
+    Ok(found)
 }

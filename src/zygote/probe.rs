@@ -49,8 +49,12 @@ fn listen(control: &OwnedFd) -> Result<Vec<SandboxError>, SandboxError> {
         other => return Err(SandboxError::fault("probe")(format!("unexpected report {other:?}"))),
     }
     channel::send(control, END, &[]).map_err(SandboxError::fault("end the worker"))?;
-    match report(control)? {
-        GuardReport::Gone { .. } => Ok(Vec::new()),
+    let mut last = report(control)?;
+    if matches!(last, GuardReport::Ending(_)) {
+        last = report(control)?;
+    }
+    match last {
+        GuardReport::Gone(_) => Ok(Vec::new()),
         GuardReport::Remains { reason } => Err(SandboxError::at(Mechanism::Sweep, "probe")(reason)),
         other => Err(SandboxError::fault("probe")(format!("unexpected report {other:?}"))),
     }

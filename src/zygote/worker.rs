@@ -11,7 +11,7 @@ use super::descriptors::{Standard, close_others};
 use super::probe::leave_something;
 use super::python::Python;
 use super::{Blueprint, left};
-use crate::protocol::{JobFrame, LeftFiles, Malformed, outcome_header};
+use crate::protocol::{JobFrame, LeftFiles, Malformed, Task, outcome_header};
 use crate::sandbox::{self, Mechanism, Place, Rules, SandboxError, probe};
 use crate::sys;
 
@@ -120,6 +120,7 @@ fn run_job(blueprint: &Blueprint, python: &Python, place: &Place, mut channel: F
         python.get_ready(&job, policy.scratch_bytes, policy.scratch_inodes).map_err(io::Error::other)?;
         sandbox::seal()?;
     }
+    let reserve = Reserve::take();
     let process = getpid();
     let outcome = python.run(&job);
     if getpid() != process {
@@ -129,9 +130,15 @@ fn run_job(blueprint: &Blueprint, python: &Python, place: &Place, mut channel: F
     let outcome = outcome.ok_or_else(|| io::Error::other("the harness failed"))?;
     sys::flush_c_streams();
     let (kind, payload) = outcome.split_first().ok_or_else(|| io::Error::other("the harness said nothing"))?;
+    reserve.give_back();
     let files = match (job.max_files, is_sealed) {
         (0, _) => LeftFiles::default(),
-        (_, false) => left::in_directory(&place.scratch, &job),
+        (_, false) => {
+            // The script may have left none to be had.
+            // SAFETY: what uses the others is the script's, which is over.
+            let _ = unsafe { close_others(&[channel.as_fd()]) };
+            left::in_directory(&place.scratch, &job)
+        }
         (_, true) => left::in_memory(python, &job),
     };
     channel.write_all(&outcome_header(&job.token, *kind, payload.len(), files.wire_bytes()))?;
@@ -141,7 +148,28 @@ fn run_job(blueprint: &Blueprint, python: &Python, place: &Place, mut channel: F
         files.write(&mut buffered)?;
         buffered.flush()?;
     }
+    if job.task != Task::Execute {
+        // Its guard is asked what it has used.
+        wait_for_the_end();
+    }
     Ok(())
+}
+
+/// Memory for what comes after a script that has left none: to run out of it here would end the process.
+struct Reserve(Vec<u8>);
+
+impl Reserve {
+    /// More than the lists of names take; large enough to be given back to the kernel at once (M_MMAP_THRESHOLD of
+    /// mallopt(3)).
+    const BYTES: usize = 4 << 20;
+
+    fn take() -> Self {
+        Self(Vec::with_capacity(Self::BYTES))
+    }
+
+    fn give_back(self) {
+        drop(self.0);
+    }
 }
 
 /// Standard input is a file in memory that was made before the job was known. It is sealed, so that a script cannot use

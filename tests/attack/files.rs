@@ -97,14 +97,20 @@ fn scratch() -> Vec<Scenario> {
         twin(
             P,
             "fs-scratch-twin",
-            "writes, reads, maps, locks, renames and removes files",
+            "writes, reads, renames and removes files",
             Drive::Scripts(|bench| {
                 let places: &[&str] = if bench.host.namespaces() { &[".", "/tmp", "/dev/shm"] } else { &["."] };
                 let inputs = json!({ "places": places });
                 vec![step(program!("fs_scratch_twin")).inputs(inputs).judge(Judge::Returns(json!([])))]
             }),
+        ),
+        twin(
+            P,
+            "fs-map-twin",
+            "locks and maps a file",
+            Drive::Scripts(|_| vec![step(program!("fs_map_twin")).judge(Judge::Returns(json!("ärger")))]),
         )
-        .needs_resources(),
+        .not_sealed("sealed: files are kept in the script's memory, where the kernel does not know them"),
         twin(
             P,
             "fs-request-files-twin",
@@ -114,8 +120,7 @@ fn scratch() -> Vec<Scenario> {
                 let program = "def main():\n    return [open('data/a.txt').read(), open('b.bin', 'rb').read().hex()]";
                 vec![step(program).field("files", files).judge(Judge::Returns(json!(["ä", "ff00"])))]
             }),
-        )
-        .needs_resources(),
+        ),
         attack(
             P,
             "fs-scratch-empty",

@@ -10,6 +10,7 @@ mod attacks;
 mod files;
 mod health;
 mod host;
+mod left;
 mod sabotage;
 mod sealed;
 mod shared;

@@ -5,6 +5,7 @@ mod bounds;
 mod files;
 mod forgery;
 mod kernel;
+mod left_files;
 mod leftovers;
 mod network;
 mod processes;

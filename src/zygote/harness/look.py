@@ -11,8 +11,10 @@ import sys
 import _harness_answer as answer
 import _harness_telling as telling
 
-# So many imports are told of, and so many characters of a piece of the script.
+# So much is told: imports, parameters, problems, and characters of a piece of the script.
 MAX_IMPORTS = 256
+MAX_PARAMETERS = 100
+MAX_PROBLEMS = 100
 MAX_TEXT = 200
 
 FINDERS = (importlib.machinery.BuiltinImporter, importlib.machinery.FrozenImporter, importlib.machinery.PathFinder)
@@ -39,7 +41,7 @@ def look(source):
     imports = _imports(tree)
     problems = [problem] if problem else []
     problems += [telling.missing_module(found["module"]) for found in imports if not found["available"]]
-    told = {"ok": not problems, "imports": imports, "problems": problems}
+    told = {"ok": not problems, "imports": imports, "problems": problems[:MAX_PROBLEMS]}
     if main is not None:
         told["main"] = main
     return answer.found_out(told)
@@ -87,7 +89,7 @@ def _main(tree, text):
         return None, "script must define a main() function"
     told = {"line": found.lineno, "is_async": isinstance(found, _ast.AsyncFunctionDef), "parameters": []}
     if isinstance(found, (_ast.FunctionDef, _ast.AsyncFunctionDef)):
-        told["parameters"] = _parameters(found.args, text)
+        told["parameters"] = _parameters(found.args, text)[:MAX_PARAMETERS]
     for parameter in told["parameters"]:
         if parameter["kind"] == "positional_only" and parameter["required"]:
             return told, f"main() cannot be given its parameter {parameter['name']!r}, which takes no keyword"
@@ -123,7 +125,7 @@ def _parameters(arguments, text):
 
 
 def _parameter(one, kind, default, text):
-    told = {"name": one.arg, "kind": kind, "required": default is None and not kind.startswith("var_")}
+    told = {"name": one.arg[:MAX_TEXT], "kind": kind, "required": default is None and not kind.startswith("var_")}
     for key, node in (("annotation", one.annotation), ("default", default)):
         if node is not None:
             told[key] = text.of(node)

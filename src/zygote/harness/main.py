@@ -17,6 +17,7 @@ import json
 import linecache
 import os
 import random  # reseeds itself after a fork
+import stat
 import sys
 import threading
 import traceback
@@ -28,6 +29,7 @@ import _harness_look as look_at
 import _harness_modules as modules
 import _harness_rehearsal as rehearsal
 import _harness_scratch as scratch_files
+import _harness_scratch_handles as scratch_handles
 import _harness_telling as telling
 import _harness_values as values
 
@@ -243,8 +245,8 @@ def _get_libraries_ready():
     """What libraries would do by threads, or open later."""
     if "pandas" in sys.modules:
         sys.modules["pandas"].set_option("mode.max_threads", 1)
-    for package, late in modules.WITH_PACKAGE.items():
-        if package in sys.modules:
+    for packages, late in modules.WITH_PACKAGES:
+        if packages <= sys.modules.keys():
             for name in late:
                 _try_import(name)
     if "matplotlib" in sys.modules:
@@ -284,17 +286,24 @@ def run(script, inputs, max_result_bytes, nan_as_null, *files):
 
     figures.watch()
     answered = _in_full(telling.raised, _run, script, inputs, files, max_result_bytes, text_of, telling.refused, True)
-    _flush_files()
+    try:
+        _flush_files()
+    except BaseException:
+        pass  # there may be no memory for it, and signal handlers are the script's: the answer is there
     return answered
 
 
 def _flush_files():
     """A script may leave files open: when a program ends by itself, Python writes what they still hold."""
     for kinds in ((_io.TextIOWrapper,), (_io.BufferedWriter, _io.BufferedRandom)):
-        for found in gc.get_objects():
+        for found in _objects():
             if type(found) in kinds:
                 try:
-                    found.flush()
+                    raw = (found.buffer if kinds[0] is _io.TextIOWrapper else found).raw
+                    # Not into a pipe that nobody reads.
+                    kind = type(raw)
+                    if kind is _InMemory or kind is _io.FileIO and _is_regular(_fstat(raw.fileno()).st_mode):
+                        found.flush()
                 except Exception:
                     pass  # it is closed, or there is no room: nothing more can be done about it
 
@@ -381,25 +390,29 @@ def _save_figures():
 def list_files():
     """The files in the memory of a sealed worker: of each the size, the length of the name, and the name."""
     listed = []
-    for name, size, _ in scratch_files.files():
+    for name, size, content in scratch_files.files():
         name = _encoded(name)
+        _left[name] = content
         listed += [size.to_bytes(8, "little"), len(name).to_bytes(4, "little"), name]
     return b"".join(listed)
 
 
-def read_file(wanted):
+def read_file(name):
     """The content of one of them."""
-    for name, _, content in scratch_files.files():
-        if _encoded(name) == wanted:
-            return bytes(content)
-    raise KeyError(wanted)
+    return bytes(_left[name])
 
 
 def _encoded(name):
-    return name.encode("utf-8", "surrogateescape")
+    try:
+        return name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "replace")  # it has a surrogate that stands for no byte
 
 
 _chmod, _utime = os.chmod, os.utime
+_fstat, _is_regular, _objects = os.fstat, stat.S_ISREG, gc.get_objects
+_InMemory = scratch_handles.FileIO
+_left = {}
 _packages = []
 _zones = []
 _rehearsal = []

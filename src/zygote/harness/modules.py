@@ -72,7 +72,9 @@ LATE = [
     "textwrap",
     "tracemalloc",
     "unicodedata",
+    "urllib.error",
     "uuid",
+    "xml.etree.ElementTree",
     "zoneinfo",
 ]
 
@@ -127,24 +129,33 @@ COMMON = [
     "zoneinfo",
 ]
 
-# What a package imports when it opens, draws or saves something.
-WITH_PACKAGE = {
-    "matplotlib": [
-        "matplotlib.backends.backend_agg",
-        "matplotlib.backends.backend_pdf",
-        "matplotlib.backends.backend_svg",
-        "matplotlib.pyplot",
-    ],
-    "PIL": [
-        "PIL.BmpImagePlugin",
-        "PIL.GifImagePlugin",
-        "PIL.JpegImagePlugin",
-        "PIL.PngImagePlugin",
-        "PIL.PpmImagePlugin",
-        "PIL.TiffImagePlugin",
-        "PIL.WebPImagePlugin",
-    ],
-}
+# What packages import, alone or together, when they open, draw or save something.
+WITH_PACKAGES = [
+    (
+        {"matplotlib"},
+        [
+            "matplotlib.backends.backend_agg",
+            "matplotlib.backends.backend_pdf",
+            "matplotlib.backends.backend_svg",
+            "matplotlib.pyplot",
+        ],
+    ),
+    ({"matplotlib", "pandas"}, ["pandas.plotting._matplotlib"]),
+    (
+        {"PIL"},
+        [
+            "PIL.BmpImagePlugin",
+            "PIL.GifImagePlugin",
+            "PIL.JpegImagePlugin",
+            "PIL.PngImagePlugin",
+            "PIL.PpmImagePlugin",
+            "PIL.TiffImagePlugin",
+            "PIL.WebPImagePlugin",
+        ],
+    ),
+    ({"mailbox"}, ["email.parser"]),
+    ({"xml.dom.minidom"}, ["xml.dom.expatbuilder"]),
+]
 
 # Beginnings of the names of matplotlib's fonts for ordinary text and formulas.
 FONTS = ("DejaVuSans", "LastResort", "cmr", "cmmi", "cmsy", "cmex")

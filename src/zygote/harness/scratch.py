@@ -29,9 +29,12 @@ _installed = {}
 def install():
     """Puts our calls where Python's are. They do nothing of their own before `activate`."""
     builtins.open = io.open = _io.open = _like(_io.open, handles.open)
-    for name in (*handles.NUMBER_CALLS, *PATH_CALLS, *PAIR_CALLS, *OTHER_CALLS):
+    io.open_code = _io.open_code = _like(_io.open_code, _open_code_call(_io.open_code))
+    for name in (*NUMBER_CALLS, *PATH_CALLS, *PAIR_CALLS, *OTHER_CALLS):
         _install(name)
     _say_what_is_supported()
+    # For `importlib.invalidate_caches`, which takes it in when it is called.
+    import importlib.metadata
 
 
 def is_active():
@@ -78,7 +81,8 @@ def write(name, content):
                 spot.attach(Directory(tree.masked(0o777)))
             end = path.find("/", end + 1)
         node = tree.open_node(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-        node.write(0, content)
+        if node.write(0, content) < len(content):
+            raise failure(errno.ENOSPC)
     except OSError as error:
         error.filename = name
         raise
@@ -206,6 +210,8 @@ def _mkdir(spot, mode=0o777):
 
 
 def _rmdir(spot):
+    if spot.last() == ".":
+        raise failure(errno.EINVAL)
     if spot.found(Directory).entries:
         raise failure(errno.ENOTEMPTY)
     spot.detach()
@@ -238,6 +244,8 @@ def _attribute(spot, *arguments, follow_symlinks=True):
 
 
 def _rename(source, target):
+    if {source.last(), target.last()} & {".", ".."}:
+        raise failure(errno.EBUSY)
     node, other = source.found(), target.node
     if node is other:
         return
@@ -308,7 +316,13 @@ class DirEntry:
             return False
 
     def stat(self, *, follow_symlinks=True):
-        return os.stat(self._place) if follow_symlinks and self.is_symlink() else self._node.stat()
+        if not follow_symlinks or not self.is_symlink():
+            return self._node.stat()
+        try:
+            return os.stat(self._place)
+        except OSError as error:
+            error.filename = self.path
+            raise
 
 
 class _Scan:
@@ -333,8 +347,8 @@ class _Scan:
         self._entries = iter(())
 
 
-# How each function is put together: what it does, whether it goes through a link at the end of a path, and whether it takes
-# a descriptor instead of one.
+# How each function is put together: what it does, whether it goes through a link at the end of a path (None: not even if a
+# slash follows), and whether it takes a descriptor instead of one.
 PATH_CALLS = {
     "access": (_access, True, False),
     "chdir": (_chdir, True, False),
@@ -343,17 +357,21 @@ PATH_CALLS = {
     "lchown": (_chown, False, False),
     "listdir": (_listdir, True, True),
     "lstat": (_stat, False, False),
-    "mkdir": (_mkdir, False, False),
+    "mkdir": (_mkdir, None, False),
     "readlink": (_readlink, False, False),
-    "rmdir": (_rmdir, False, False),
+    "rmdir": (_rmdir, None, False),
     "scandir": (_scandir, True, True),
     "stat": (_stat, True, True),
     "statvfs": (_statvfs, True, True),
     "truncate": (_truncate, True, True),
     "utime": (_utime, True, True),
-    **dict.fromkeys(["remove", "unlink"], (_unlink, False, False)),
-    **dict.fromkeys(["mkfifo", "mknod"], (_make_special, False, False)),
+    **dict.fromkeys(["remove", "unlink"], (_unlink, None, False)),
+    **dict.fromkeys(["mkfifo", "mknod"], (_make_special, None, False)),
     **dict.fromkeys(["getxattr", "listxattr", "removexattr", "setxattr"], (_attribute, True, True)),
+}
+NUMBER_CALLS = handles.NUMBER_CALLS | {
+    "fchown": lambda fd, uid, gid: _chown(_spot_of(fd), uid, gid),
+    "fstatvfs": lambda fd: _statvfs(_spot_of(fd)),
 }
 PAIR_CALLS = {"link": _link, "rename": _rename, "replace": _rename}
 LINKS_FOLLOWED_OR_NOT = ("access", "chown", "stat", "utime")
@@ -371,7 +389,7 @@ def _of_path(original, ours, follow, by_number):
             if isinstance(path, int):
                 if not by_number or path not in handles.table:
                     return original(path, *arguments, **others)
-                spot = Spot(path, node=handles.table[path].node)
+                spot = _spot_of(path)
             else:
                 spot = walk(nameless if path is None else path, others.get("follow_symlinks", follow))
             return ours(spot, *arguments, **others)
@@ -384,6 +402,10 @@ def _of_path(original, ours, follow, by_number):
         return original(path, *arguments, **others)
 
     return call
+
+
+def _spot_of(descriptor):
+    return Spot(descriptor, node=handles.table[descriptor].node)
 
 
 def _of_pair(original, ours):
@@ -408,13 +430,13 @@ def _of_pair(original, ours):
 
 def _sought(path):
     try:
-        return walk(path, False)
+        return walk(path, None)
     except Outside as outside:
         return outside
 
 
 def _is_path(value):
-    return isinstance(value, (str, bytes))
+    return isinstance(value, (str, bytes)) and "\0" not in os.fsdecode(value)
 
 
 def _of_number(original, ours):
@@ -456,12 +478,19 @@ def _open_call(original):
     return call
 
 
+def _open_code_call(original):
+    def call(path):
+        return original(path) if space.root is None else handles.open(path, "rb")
+
+    return call
+
+
 def _symlink_call(original):
     def call(src, dst, target_is_directory=False, *, dir_fd=None):
         if dir_fd is not None or space.root is None:
             return original(src, dst, target_is_directory, dir_fd=_real(dir_fd))
         try:
-            spot, target = walk(dst, False), os.fsdecode(src)
+            spot, target = walk(dst, None), os.fsdecode(src)
             if spot.node is not None:
                 raise failure(errno.EEXIST)
             if spot.slash or not target:
@@ -500,8 +529,8 @@ OTHER_CALLS = {"getcwd": _getcwd_call, "getcwdb": _getcwd_call, "open": _open_ca
 
 def _install(name):
     original = getattr(os, name)
-    if name in handles.NUMBER_CALLS:
-        call = _of_number(original, handles.NUMBER_CALLS[name])
+    if name in NUMBER_CALLS:
+        call = _of_number(original, NUMBER_CALLS[name])
     elif name in PATH_CALLS:
         call = _of_path(_leaving(original) if name == "chdir" else original, *PATH_CALLS[name])
     elif name in PAIR_CALLS:
@@ -551,6 +580,15 @@ class _Finder:
         spec = _bootstrap.ModuleSpec(name, None, is_package=True)
         spec.submodule_search_locations = [base]
         return spec
+
+    def iter_modules(self, prefix=""):
+        """For pkgutil."""
+        directory = _node(self._path)
+        for name, node in sorted(directory.entries.items()) if type(directory) is Directory else ():
+            if type(node) is File and name.endswith(".py") and name != "__init__.py":
+                yield prefix + name[:-3], False
+            elif type(node) is Directory and "__init__.py" in node.entries:
+                yield prefix + name, True
 
     def invalidate_caches(self):
         pass

@@ -22,6 +22,9 @@ NO_DESCRIPTOR = "files are kept in memory under this host's sandbox, and have no
 
 _open, _os_open = _io.open, os.open
 
+# Stands for the device that scripts send to what they do not want to see.
+_null = tree.Null(0o666)
+
 # What is open, by its number.
 table = {}
 _last = FIRST_NUMBER - 1
@@ -40,7 +43,7 @@ class Handle:
     def file(self, allowed=True):
         if not allowed:
             raise tree.failure(errno.EBADF)
-        if type(self.node) is not tree.File:
+        if type(self.node) is tree.Directory:
             raise tree.failure(errno.EISDIR)
         return self.node
 
@@ -73,6 +76,15 @@ class Handle:
 
     def writev(self, contents):
         return sum(map(self.write, contents))
+
+    def preadv(self, buffers, offset, flags=0):
+        file, start = self.file(self.reads), offset
+        for buffer in buffers:
+            offset += file.read_into(offset, buffer)
+        return offset - start
+
+    def pwritev(self, contents, offset, flags=0):
+        return self.pwrite(b"".join(contents), offset)
 
     def seek(self, offset, whence):
         bases = {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: self.node.size()}
@@ -147,10 +159,14 @@ class FileIO(io.RawIOBase):
             raise _io.UnsupportedOperation("File not open for reading")
         return handle.read_into(buffer)
 
-    def readall(self):
-        handle = self._opened()
+    def read(self, size=-1):
+        handle = self._handle or self._opened()
         if not self._reads:
             raise _io.UnsupportedOperation("File not open for reading")
+        return self.readall() if size is None or size < 0 else handle.read(size)
+
+    def readall(self):
+        handle = self._opened()
         return handle.read(max(0, handle.node.size() - handle.position))
 
     def write(self, content):
@@ -204,7 +220,8 @@ def open(file, mode="r", buffering=-1, encoding=None, errors=None, newline=None,
         try:
             node = tree.open_node(name, flags, 0o666)
         except tree.Outside as outside:
-            path, node = outside.path, None
+            path = outside.path
+            node = _null if path == os.devnull else None
         except OSError as error:
             error.filename = name
             raise
@@ -272,14 +289,16 @@ NUMBER_CALLS |= {
         "lseek": Handle.seek,
         "posix_fallocate": Handle.allocate,
         "pread": Handle.pread,
+        "preadv": Handle.preadv,
         "pwrite": Handle.pwrite,
+        "pwritev": Handle.pwritev,
         "read": Handle.read,
         "readv": Handle.readv,
         "write": Handle.write,
         "writev": Handle.writev,
-        **dict.fromkeys(["fdatasync", "fsync", "posix_fadvise", "set_inheritable"], Handle.nothing),
+        **dict.fromkeys(["fdatasync", "fsync", "lockf", "posix_fadvise", "set_inheritable"], Handle.nothing),
         **dict.fromkeys(["get_inheritable", "isatty"], Handle.no),
-        **dict.fromkeys(["copy_file_range", "dup2", "fchdir", "fchown", "fpathconf", "fstatvfs", "lockf"], Handle.refuse),
-        **dict.fromkeys(["preadv", "pwritev", "sendfile", "set_blocking", "splice"], Handle.refuse),
+        **dict.fromkeys(["copy_file_range", "dup2", "fchdir", "fpathconf", "sendfile", "set_blocking"], Handle.refuse),
+        **dict.fromkeys(["splice"], Handle.refuse),
     }.items()
 }

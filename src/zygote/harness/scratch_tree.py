@@ -36,7 +36,7 @@ class Outside(BaseException):
 class Space:
     """What there is once: the tree, the working directory, and how much of all is used."""
 
-    __slots__ = ("root", "directory", "parts", "cwd", "max_bytes", "max_files", "used", "count", "last", "kept")
+    __slots__ = ("root", "directory", "parts", "parent", "cwd", "max_bytes", "max_files", "used", "count", "last", "kept")
 
     def __init__(self):
         self.root = None
@@ -48,6 +48,8 @@ class Space:
     def activate(self, directory, max_bytes, max_files, mode):
         self.directory = "/" + directory.strip("/")
         self.parts = self.directory.split("/")[1:]
+        # Scripts know /tmp from elsewhere, where it is the scratch directory: the directory that ours lies in stands for it.
+        self.parent = self.parts[:-1]
         # None: the kernel's, which is outside of the tree.
         self.cwd = self.directory
         self.max_bytes, self.max_files = max_bytes, max_files
@@ -155,9 +157,11 @@ class File(Node):
             raise failure(errno.EINVAL)
         data = self.data
         with memoryview(content) as content, content.cast("B") as content:
-            end = start + len(content)
+            # As the kernel does: what there is room for, and an error only if that is nothing.
+            end = min(start + len(content), max(len(data) + space.max_bytes - space.used, start + 1))
             if content:
-                self._reach(min(start, end), end)
+                self._reach(start, end)
+                content = content[: end - start]
                 before = len(data)
                 try:
                     if start == before:
@@ -186,6 +190,20 @@ class File(Node):
         if gap > 0:
             data += bytes(gap)
             space.used += gap
+
+
+class Null(File):
+    """What is written to it is gone."""
+
+    __slots__ = ()
+    KIND = stat.S_IFCHR
+
+    def write(self, start, content):
+        with memoryview(content) as content:
+            return content.nbytes
+
+    def truncate(self, size):
+        pass
 
 
 class Spot:
@@ -221,19 +239,23 @@ class Spot:
         self.node.links -= 1
         self.node.changed = now()
 
+    def last(self):
+        """The last name of the path that was given."""
+        return _fsdecode(self.given).rstrip("/").rpartition("/")[2]
+
     def named(self, text):
         """A name as this path was given: as text or as bytes."""
         return _fsencode(text) if type(self.given) is bytes else text
 
 
 def walk(path, follow=True):
-    """Finds the spot that a path leads to. `follow`: also through a link at its end."""
+    """Finds the spot that a path leads to. `follow`: also through a link at its end; None: not even if a slash follows."""
     try:
         given = _fspath(path)
         text = _fsdecode(given)
     except TypeError:
         raise Outside(path) from None  # and the original says what it thinks of that
-    if "\0" in text or text.startswith("/") and space.parts[-1] not in text:
+    if "\0" in text or text.startswith("/") and space.parts[0] not in text:
         raise Outside(given)
     if not text:
         raise failure(errno.ENOENT)
@@ -265,18 +287,21 @@ def _steps(text, follow):
             continue
         if name == "..":
             del names[-1:], nodes[-1:]
+            nodes = [space.root] if names == space.parent else nodes
             continue
         names.append(name)
         if not nodes:
-            if names == space.parts:
+            if names == space.parent:
                 nodes.append(space.root)
                 been_inside = True
+            continue
+        if names == space.parts:
             continue
         if len(name) * 4 > MAX_NAME and len(_fsencode(name)) > MAX_NAME:
             raise failure(errno.ENAMETOOLONG)
         here.need(0o1)
         node = here.entries.get(name)
-        if type(node) is Link and (follow or ahead):
+        if type(node) is Link and (follow or (any(ahead) if follow is None else ahead)):
             links += 1
             if links > MAX_LINKS:
                 raise failure(errno.ELOOP)
@@ -286,6 +311,8 @@ def _steps(text, follow):
             ahead += node.target.split("/")[::-1]
             continue
         nodes.append(node)
+    if nodes and names[: len(space.parts)] != space.parts:
+        names.insert(len(space.parent), space.parts[-1])
     return names, nodes, been_inside
 
 

@@ -145,8 +145,8 @@ def _origin(error):
 def missing_module(name):
     top, _, rest = (name or "").partition(".")
     if rest and top in known_modules:
-        return f"{top} is here, but has no module {rest}"
-    similar = nearest(top)
+        return f"{top} is here, but has no module {rest[:100]}"
+    similar, top = nearest(top), top[:100]
     similar = f"similar modules that are here: {', '.join(similar)}; " if similar else ""
     return f"there is no module {top!r} here; {similar}{NOTHING_TO_INSTALL}"
 

@@ -1,6 +1,4 @@
-"""Uses the scratch space as scripts do: writes, reads, renames, removes, lists, maps, locks."""
-import fcntl
-import mmap
+"""Uses the scratch space as scripts do: writes, reads, renames, removes, lists."""
 import os
 import tempfile
 
@@ -9,11 +7,9 @@ def main(places=(".",)):
     for place in [*places, tempfile.gettempdir(), os.environ["HOME"]]:
         path = os.path.join(place, "notes.txt")
         with open(path, "w+", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
             file.write("ärger\n" * 1000)
-            file.flush()
-            with mmap.mmap(file.fileno(), 0) as mapped:
-                assert mapped[:6] == "ärger".encode()
+            file.seek(0)
+            assert file.read(6) == "ärger\n"
         os.rename(path, path + ".old")
         os.makedirs(os.path.join(place, "a/b"))
         os.symlink("../notes.txt.old", os.path.join(place, "a/link"))
