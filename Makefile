@@ -43,7 +43,7 @@ bench-programs:
 layer: ## build the Python runtime, target/layer/runtime (ARCH=x86_64 or arm64)
 	@layer/build $(ARCH)
 
-tools: ## install the tests' tools into target/tools: cargo-lambda, the Lambda emulator, sam, gVisor
+tools: ## install the tests' tools into target/tools: cargo-lambda, the Lambda emulator, sam, gVisor, schemathesis, node
 	@tests/tools/setup
 
 watch: layer tools ## serve the Lambda function with cargo lambda watch on http://127.0.0.1:9000 (WATCH_PORT=...)

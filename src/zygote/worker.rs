@@ -120,7 +120,7 @@ fn run_job(blueprint: &Blueprint, python: &Python, place: &Place, mut channel: F
         python.get_ready(&job, policy.scratch_bytes, policy.scratch_inodes).map_err(io::Error::other)?;
         sandbox::seal()?;
     }
-    let reserve = Reserve::take();
+    let reserve = (job.max_files > 0).then(Reserve::take);
     let process = getpid();
     let outcome = python.run(&job);
     if getpid() != process {
@@ -130,7 +130,9 @@ fn run_job(blueprint: &Blueprint, python: &Python, place: &Place, mut channel: F
     let outcome = outcome.ok_or_else(|| io::Error::other("the harness failed"))?;
     sys::flush_c_streams();
     let (kind, payload) = outcome.split_first().ok_or_else(|| io::Error::other("the harness said nothing"))?;
-    reserve.give_back();
+    if let Some(reserve) = reserve {
+        reserve.give_back();
+    }
     let files = match (job.max_files, is_sealed) {
         (0, _) => LeftFiles::default(),
         (_, false) => {
