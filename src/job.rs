@@ -4,7 +4,7 @@ mod imports;
 mod json;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use base64::Engine;
@@ -30,7 +30,7 @@ impl Form {
         match self {
             Self::Execute => &["script", "timeout", "inputs", "stdin", "files"],
             Self::Run => &["script", "timeout", "inputs", "stdin", "nan", "files"],
-            Self::Check => &["script"],
+            Self::Check => &["script", "files"],
         }
     }
 }
@@ -168,6 +168,12 @@ fn parse_files(text: &str, limits: Limits) -> Result<Vec<File<Vec<u8>>>, JobErro
             Ok(File { name, content })
         })
         .collect::<Result<Vec<_>, _>>()?;
+    // A file cannot lie in another one.
+    let names: HashSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    let mut above = names.iter().flat_map(|name| name.match_indices('/').map(|(end, _)| &name[..end]));
+    if let Some(file) = above.find(|directory| names.contains(directory)) {
+        return Err(JobError::FileInFile(file.to_owned()));
+    }
     let bytes: usize = files.iter().map(|file| file.content.len()).sum();
     if bytes > limits.max_file_bytes { Err(JobError::FileBytes(limits.max_file_bytes)) } else { Ok(files) }
 }
@@ -212,6 +218,8 @@ pub enum JobError {
     FileBytes(usize),
     #[error("field 'files': {:?} is not a relative file name", beginning(.0))]
     FileName(String),
+    #[error("field 'files': {:?} is both a file and a directory", beginning(.0))]
+    FileInFile(String),
     #[error("field 'files': {:?} must be {{\"text\": \"...\"}} or {{\"base64\": \"...\"}}", beginning(.0))]
     FileContent(String),
     #[error("field 'files': {:?} is not valid base64", beginning(.0))]

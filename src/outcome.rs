@@ -61,11 +61,13 @@ pub struct Checked {
     pub ok: bool,
     /// Its `main`, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub main: Option<Main>,
     /// The modules that it imports, wherever in the script, in the order of their lines.
     pub imports: Vec<Import>,
     /// Why it does not compile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub error: Option<SyntaxFault>,
     /// What else keeps it from running, in words for its author.
     pub problems: Vec<String>,
@@ -93,9 +95,11 @@ pub struct Parameter {
     pub required: bool,
     /// Its annotation, as it stands in the script.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub annotation: Option<String>,
     /// Its default, as it stands in the script.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub default: Option<String>,
 }
 
@@ -119,6 +123,8 @@ pub struct Import {
     pub line: u32,
     /// Whether it is here.
     pub available: bool,
+    /// Whether the script does without it, if need be: it tries, or imports it for type checkers only.
+    pub optional: bool,
     /// Modules that are here and have a similar name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub similar: Vec<String>,
@@ -133,12 +139,15 @@ pub struct SyntaxFault {
     pub class: String,
     pub message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub line: Option<u32>,
     /// Counted from 1, in characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub column: Option<u32>,
     /// The line itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub text: Option<String>,
 }
 

@@ -22,6 +22,7 @@ mod place;
 mod process;
 mod report;
 mod results;
+mod rich;
 mod served;
 mod sizes;
 mod start;
@@ -44,7 +45,7 @@ const USAGE: &str = "\
 usage: bench [--json FILE] [--only PART]... | bench --soak SECONDS
 
   --json FILE     write all figures there
-  --only PART     latency, lambda, throughput, fairness, start, memory or sizes; all of them if none is named
+  --only PART     latency, rich, lambda, throughput, fairness, start, memory or sizes; all of them if none is named
   --soak SECONDS  full load for that time, and whether anything of it stays
 
 Ends with 0 when everything was measured, whatever the figures; with --soak, with 1 if something grew.";
@@ -128,7 +129,7 @@ async fn measure(arguments: &Arguments, place: &Place, cpu: &cases::Case, result
     if arguments.wants("lambda") {
         latency::measure_lambda(place, results).await?;
     }
-    let at_the_door = ["latency", "sizes", "throughput", "fairness"];
+    let at_the_door = ["latency", "rich", "sizes", "throughput", "fairness"];
     if at_the_door.iter().any(|part| arguments.wants(part)) {
         let (service, flask) = (Served::service(place, &[]), flask(place, results).await?);
         let doors = Doors { service: &service, flask: flask.as_ref() };
@@ -158,6 +159,9 @@ async fn at_the_doors(
 ) -> Fallible<()> {
     if arguments.wants("latency") {
         latency::measure(place, doors, cpu, results).await?;
+    }
+    if arguments.wants("rich") {
+        rich::measure(doors.service, results).await?;
     }
     if arguments.wants("sizes") {
         sizes::measure(place, doors, results).await?;

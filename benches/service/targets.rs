@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::SERVICE;
 use crate::latency::{AWSLAMBDARIC, FLASK, IMPORT, NOTHING, NOTHING_RUNTIME, PLAIN, START, START_RUNTIME, lambda};
 use crate::results::Results;
+use crate::rich;
 use crate::start::{FIRST_BASIC, FIRST_PANDAS};
 
 #[derive(Debug, Clone, Serialize)]
@@ -39,7 +40,7 @@ impl Target {
 
 /// All targets, judged.
 pub fn judge(results: &Results) -> Vec<Target> {
-    [latency(results), throughput(results), starts(results), memory(results), rivals(results)].concat()
+    [latency(results), rich(results), throughput(results), starts(results), memory(results), rivals(results)].concat()
 }
 
 fn latency(results: &Results) -> Vec<Target> {
@@ -59,6 +60,24 @@ fn latency(results: &Results) -> Vec<Target> {
         ),
         inside("cpu 50 ms", "50 ms of Python: time inside by time outside", results),
         inside("matmul 512", "matmul: time inside by time outside", results),
+    ]
+}
+
+fn rich(results: &Results) -> Vec<Target> {
+    let p50 = |case: &str, who| results.latency(&rich::case(case), who).map(|row| row.p50);
+    vec![
+        Target::at_most(
+            "1 MB of plain data: time of /v1/run by that of /execute",
+            ratio(p50(rich::LARGE, rich::RUN), p50(rich::LARGE, SERVICE)),
+            1.05,
+            "x",
+        ),
+        Target::at_most(
+            "events: from print to arrival, p99",
+            results.latency(rich::EVENTS, rich::ARRIVAL).map(|row| row.p99),
+            50.0,
+            "ms",
+        ),
     ]
 }
 

@@ -1,7 +1,9 @@
 //! `GET /openapi.json` and `GET /docs`: the API's description, and pages that show it. Both are in the binary.
 
 use axum::Router;
-use axum::response::IntoResponse;
+use axum::http::StatusCode;
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use utoipa::Number;
 use utoipa::OpenApi;
@@ -9,6 +11,7 @@ use utoipa::openapi::schema::{Object, Schema};
 use utoipa::openapi::{OpenApi as Description, RefOr};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use super::Reply;
 use crate::job::Limits;
 
 /// What is said of the API as a whole.
@@ -25,8 +28,11 @@ pub struct Api;
 /// The limits of requests are the operator's.
 pub fn tell_limits(description: &mut Description, limits: Limits) {
     let Some(components) = &mut description.components else { return };
-    for schema in components.schemas.values_mut() {
+    for (name, schema) in &mut components.schemas {
         let RefOr::T(Schema::Object(request)) = schema else { continue };
+        if !name.ends_with("Request") {
+            continue;
+        }
         if let Some(timeout) = property(request, "timeout") {
             timeout.maximum = Some(Number::Float(limits.timeout.as_secs_f64()));
         }
@@ -51,6 +57,15 @@ pub fn router<S: Clone + Send + Sync + 'static>(description: &Description) -> Ro
         let text = text.clone();
         async move { ([("content-type", "application/json")], text).into_response() }
     };
-    let pages = SwaggerUi::new("/docs").config(Config::from("../openapi.json"));
-    Router::new().route("/openapi.json", get(answer)).merge(pages)
+    // Without a validator elsewhere on the internet, which would be told of this service.
+    let pages = SwaggerUi::new("/docs").config(Config::from("../openapi.json").validator_url("none"));
+    Router::new().route("/openapi.json", get(answer)).merge(pages).layer(map_response(with_body))
+}
+
+/// The pages say nothing about what is not there.
+async fn with_body(response: Response) -> Response {
+    if response.status() != StatusCode::NOT_FOUND {
+        return response;
+    }
+    Reply::error(StatusCode::NOT_FOUND, "there is no such page; GET /docs/ is the first one").into_response()
 }

@@ -123,11 +123,6 @@ pub struct ReplyLimit {
 }
 
 impl ReplyLimit {
-    /// For one of two parts.
-    pub fn halved(self) -> Self {
-        Self { bytes: self.bytes / 2, ..self }
-    }
-
     /// How many bytes a body takes.
     pub fn size_of(self, body: &[u8]) -> usize {
         if !self.in_string {

@@ -124,7 +124,22 @@ impl OmittedFiles<'_> {
 struct OmittedFile<'a> {
     name: &'a str,
     size: u64,
-    reason: &'static str,
+    reason: Reason,
+}
+
+/// Why something is not sent: it is `hidden` (a name that begins with a dot), `too_large` for what may still be sent, one of
+/// `too_many`, `not_regular` (a link, a device), `unreadable`, has a `name` that leads astray on some system or is not UTF-8,
+/// or there was `no_room` in a reply of limited size.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Reason {
+    Hidden,
+    TooLarge,
+    TooMany,
+    NotRegular,
+    Unreadable,
+    Name,
+    NoRoom,
 }
 
 /// What a script used.
@@ -148,14 +163,21 @@ struct Usage {
     description = "Answers 200 whenever the script ran, however it ended. With `Accept: text/event-stream` the answer is a \
                    stream of events: `stdout` and `stderr` with a JSON string as they appear, then one `outcome` with the \
                    object.",
+    params(
+        ("x-request-id" = Option<String>, Header, description = "An id of the caller's for the request"),
+        ("traceparent" = Option<String>, Header, description = "W3C Trace Context; its trace id is the request's id if there is no other"),
+    ),
     request_body = RunRequest,
     responses(
         (status = 200, description = "The script ran", content(
             (RunReply<'static> = "application/json"),
             (String = "text/event-stream"),
+        ), headers(
+            ("x-request-id" = String, description = "The request's id"),
+            ("server-timing" = String, description = "How long the job waited for its turn and ran"),
         )),
         (status = "4XX", description = "Something is wrong with the request", body = Refusal),
-        (status = "5XX", description = "It cannot be run now", body = Refusal),
+        (status = "5XX", description = "It cannot be run now", body = Refusal, headers(("retry-after" = u64, description = "In how many seconds it is worth to try again"))),
     )
 )]
 pub async fn run(State(service): State<Arc<Service>>, request: Request<Body>) -> Response {
@@ -198,6 +220,12 @@ pub fn reply(outcome: &Outcome, limit: Option<ReplyLimit>) -> Reply {
         Some(limit) if !whole.fits(limit) => fit(outcome, limit).reply,
         _ => whole,
     }
+}
+
+/// How many bytes the body takes at a front door without files and anything that was printed.
+pub fn size_without_streams(outcome: &Outcome, limit: ReplyLimit) -> usize {
+    let id = RequestId::current().to_string();
+    Told { files: &[], ..Told::new(outcome, &id) }.with_streams("", "").size(limit)
 }
 
 /// Where a front door has a limit, files give way first, then output, then the result.
@@ -297,12 +325,11 @@ impl<'a> Told<'a> {
     fn omitted(&self, files: &'a LeftFiles) -> OmittedFiles<'a> {
         let given_up = &files.sent[self.files.len()..];
         let given_up_count = u32::try_from(given_up.len()).unwrap_or(u32::MAX);
-        let reply_full = "the reply has no room for it";
         let mut omitted: Vec<_> = files.omitted.iter().map(OmittedFile::new).collect();
         omitted.extend(given_up.iter().map(|file| OmittedFile {
             name: &file.name,
             size: file.content.len() as u64,
-            reason: reply_full,
+            reason: Reason::NoRoom,
         }));
         // Not more than are named anyway, however many were given up.
         omitted.truncate(LeftFiles::MAX_NAMED);
@@ -350,9 +377,10 @@ fn status(failure: &Failure) -> Status {
 /// A failure without an exception: its type, and what may help.
 fn describe(failure: &Failure) -> (&'static str, Option<&'static str>) {
     const LESS: &str = "GET /v1/packages lists the limits in force";
+    const NAN: &str = "with `\"nan\": \"null\"` in the request NaN and infinities become null";
     match failure {
         Failure::Raised(_) => ("Exception", None),
-        Failure::NotSerializable(_) => ("NotSerializable", None),
+        Failure::NotSerializable(reason) => ("NotSerializable", reason.contains("NaN").then_some(NAN)),
         Failure::ResultTooLarge { .. } => {
             ("ResultTooLarge", Some("write what is large to a file in the working directory, which comes back too"))
         }
@@ -381,17 +409,14 @@ impl<'a> SentFile<'a> {
 
 impl<'a> OmittedFile<'a> {
     fn new(omitted: &'a Omitted) -> Self {
-        Self { name: &omitted.name, size: omitted.size, reason: reason(omitted.reason) }
-    }
-}
-
-fn reason(omission: Omission) -> &'static str {
-    match omission {
-        Omission::Hidden => "its name begins with a dot",
-        Omission::TooLarge => "it is larger than what may still be sent",
-        Omission::TooMany => "as many files as may be sent come before it",
-        Omission::NotRegular => "it is not a regular file",
-        Omission::Unreadable => "it cannot be read",
-        Omission::Name => "not every system can take its name",
+        let reason = match omitted.reason {
+            Omission::Hidden => Reason::Hidden,
+            Omission::TooLarge => Reason::TooLarge,
+            Omission::TooMany => Reason::TooMany,
+            Omission::NotRegular => Reason::NotRegular,
+            Omission::Unreadable => Reason::Unreadable,
+            Omission::Name => Reason::Name,
+        };
+        Self { name: &omitted.name, size: omitted.size, reason }
     }
 }

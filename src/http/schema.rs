@@ -58,6 +58,9 @@ pub struct CheckRequest {
     /// Python source.
     #[schema(pattern = r"\S", example = "def main():\n    return 2 + 3")]
     pub script: String,
+    /// Files that would come with it, as for running it: modules among them are here.
+    #[schema(required = false, nullable = false, example = json!({}))]
+    pub files: Option<BTreeMap<String, FileContent>>,
 }
 
 /// What NaN and infinities in a result become: an error, which is the default, or null.

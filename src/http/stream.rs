@@ -18,6 +18,9 @@ use crate::executor::{Listener, Stream, Unavailable};
 use crate::job::Job;
 use crate::outcome::Outcome;
 
+/// More bytes than the names and line breaks of three events.
+const FRAMES: usize = 256;
+
 /// How often something is sent when there is nothing to say, so that nobody on the way takes the connection for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -43,7 +46,7 @@ pub async fn answer(
     if has_begun.await.is_err() {
         return Err(joined(&mut task).await.err().map_or_else(Reply::fault, Reply::from));
     }
-    let events = Events { listener, task, id, is_over: false };
+    let events = Events { listener, task, id, ended: None, is_over: false };
     match limit {
         None => Ok(respond(events)),
         Some(limit) => events.collect(limit).await,
@@ -71,6 +74,8 @@ struct Events {
     listener: Arc<Listener>,
     task: JoinSet<Result<Outcome, Unavailable>>,
     id: RequestId,
+    /// How it ended, until that is told.
+    ended: Option<Result<Outcome, Unavailable>>,
     is_over: bool,
 }
 
@@ -85,13 +90,19 @@ impl Events {
         if self.is_over {
             return None;
         }
-        let ended = tokio::select! {
-            biased;
-            (stream, text) = self.listener.wait_for_news() => return Some(Happening::Printed(stream, text)),
-            ended = joined(&mut self.task) => ended,
-        };
+        if self.ended.is_none() {
+            tokio::select! {
+                biased;
+                (stream, text) = self.listener.wait_for_news() => return Some(Happening::Printed(stream, text)),
+                ended = joined(&mut self.task) => self.ended = Some(ended),
+            }
+        }
+        // The last words may have come while the end was waited for.
+        if let Some((stream, text)) = self.listener.news() {
+            return Some(Happening::Printed(stream, text));
+        }
         self.is_over = true;
-        Some(Happening::Ended(ended.map(Box::new)))
+        self.ended.take().map(|ended| Happening::Ended(ended.map(Box::new)))
     }
 
     async fn next_event(mut self) -> Option<(Result<Event, Infallible>, Self)> {
@@ -118,16 +129,25 @@ impl Events {
                 None => return Err(Reply::fault()),
             }
         };
-        // What was printed is in the body twice, so if the outcome takes all of its half, the streams fit into the other.
-        let fitted = id::in_scope(self.id, async { run::fit(&outcome, limit.halved()) }).await;
-        let mut body: String = printed_events.iter().map(|(stream, text)| line(name(*stream), &json(text))).collect();
-        if limit.size_of(body.as_bytes()) > limit.halved().bytes {
-            let streams = [(Stream::Stdout, &fitted.stdout), (Stream::Stderr, &fitted.stderr)];
-            body = streams.into_iter().map(|(stream, text)| line(name(stream), &json(text))).collect();
-        }
-        body.push_str(&line("outcome", &fitted.reply.text()));
+        let printed: String = printed_events.iter().map(|(stream, text)| line(name(*stream), &json(text))).collect();
+        let body = id::in_scope(self.id, async { together(&outcome, printed, limit) }).await;
         Ok(with_headers(Reply::events(body).timed(outcome.usage).into_response()))
     }
+}
+
+/// The events of an outcome, as much of them as there is room for.
+fn together(outcome: &Outcome, printed: String, limit: ReplyLimit) -> String {
+    let whole = printed + &line("outcome", &run::reply(outcome, None).text());
+    if limit.size_of(whole.as_bytes()) <= limit.bytes {
+        return whole;
+    }
+    // What was printed is in the body twice.
+    let without = run::size_without_streams(outcome, limit);
+    let half = ReplyLimit { bytes: without + limit.bytes.saturating_sub(without + FRAMES) / 2, ..limit };
+    let fitted = run::fit(outcome, half);
+    let streams = [(Stream::Stdout, &fitted.stdout), (Stream::Stderr, &fitted.stderr)];
+    let printed: String = streams.into_iter().map(|(stream, text)| line(name(stream), &json(text))).collect();
+    printed + &line("outcome", &fitted.reply.text())
 }
 
 fn respond(events: Events) -> Response {

@@ -192,7 +192,10 @@ impl Python {
         let script = Argument::Bytes(&job.script);
         let mut arguments = vec![script, Argument::Bytes(&job.inputs), Argument::Number(job.max_result_bytes)];
         let function = match job.task {
-            Task::Check => return self.call(c"look", &[script]),
+            Task::Check => {
+                let names = job.files.iter().map(|file| Argument::Bytes(file.name.as_bytes()));
+                return self.call(c"look", &std::iter::once(script).chain(names).collect::<Vec<_>>());
+            }
             Task::Execute => c"execute",
             Task::Run | Task::RunNanAsNull => {
                 arguments.push(Argument::Number((job.task == Task::RunNanAsNull).into()));

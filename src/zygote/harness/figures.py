@@ -61,13 +61,20 @@ def _look(module):
     module.Figure.savefig = savefig
 
 
-def save_open_ones(exists):
-    """Saves the figures that are open and have not been saved. `exists`: whether there is a file of this name already."""
+def save_open_ones(exists, remove):
+    """Saves the figures that are open and have not been saved. `exists` says whether there is a file of a name already."""
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is None:
         return
     for number in pyplot.get_fignums():
         figure = pyplot.figure(number)
         name = NAME.format(number)
-        if not hasattr(figure, MARK) and not exists(name):
+        if hasattr(figure, MARK) or exists(name):
+            continue
+        try:
             figure.savefig(name)
+        except Exception as error:
+            # The result is there: a figure that cannot be drawn does not take it away.
+            print(f"{name} could not be drawn: {type(error).__name__}: {error}", file=sys.stderr)
+            if exists(name):
+                remove(name)

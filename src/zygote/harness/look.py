@@ -17,6 +17,8 @@ MAX_PARAMETERS = 100
 MAX_PROBLEMS = 100
 MAX_TEXT = 200
 
+IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError", "Exception", "BaseException")
+
 FINDERS = (importlib.machinery.BuiltinImporter, importlib.machinery.FrozenImporter, importlib.machinery.PathFinder)
 
 # What has been looked for before files could not be read any more.
@@ -28,23 +30,33 @@ def find(names):
         _found[name] = _exists(name)
 
 
-def look(source):
+def look(source, names):
     try:
         tree = compile(source, answer.FILE, "exec", flags=_ast.PyCF_ONLY_AST, dont_inherit=True)
-        compile(source, answer.FILE, "exec", dont_inherit=True)
+        # The parser does not find all that is wrong.
+        compile(tree, answer.FILE, "exec", dont_inherit=True)
     except SyntaxError as error:
-        return answer.found_out({"ok": False, "imports": [], "error": _fault(error, source), "problems": []})
-    except (MemoryError, RecursionError):
-        fault = {"type": "SyntaxError", "message": "the script is nested too deeply"}
-        return answer.found_out({"ok": False, "imports": [], "error": fault, "problems": []})
+        return _refused(_fault(error, source))
+    except (MemoryError, RecursionError) as error:
+        if isinstance(error, MemoryError) and "stack" not in str(error):
+            raise
+        return _refused({"type": "SyntaxError", "message": "the script is nested too deeply"})
     main, problem = _main(tree, _Text(source))
-    imports = _imports(tree)
+    imports = _imports(tree, names)
     problems = [problem] if problem else []
-    problems += [telling.missing_module(found["module"]) for found in imports if not found["available"]]
+    problems += [_missing(found["module"]) for found in imports if not (found["available"] or found["optional"])]
     told = {"ok": not problems, "imports": imports, "problems": problems[:MAX_PROBLEMS]}
     if main is not None:
         told["main"] = main
     return answer.found_out(told)
+
+
+def _refused(fault):
+    return answer.found_out({"ok": False, "imports": [], "error": fault, "problems": []})
+
+
+def _missing(name):
+    return "relative imports do not work in a script" if name.startswith(".") else telling.missing_module(name)
 
 
 def _fault(error, source):
@@ -75,38 +87,44 @@ class _Text:
         return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}..."
 
 
+FUNCTIONS = (_ast.FunctionDef, _ast.AsyncFunctionDef)
+SCOPES = (*FUNCTIONS, _ast.ClassDef, _ast.Lambda)
+NO_FUNCTIONS = (_ast.Constant, _ast.JoinedStr, _ast.List, _ast.Tuple, _ast.Set, _ast.Dict, _ast.ListComp, _ast.DictComp)
+
+
 def _main(tree, text):
-    """The last thing that is called `main` at the top level, and what is wrong with it."""
+    """What `main` is in the end, and what is wrong with it."""
     found = None
     for statement in tree.body:
-        if isinstance(statement, (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef)):
-            names = [statement.name]
-        else:
-            names = _assigned(statement)
-        if "main" in names:
-            found = statement
+        for node in _walk(statement, SCOPES):
+            if isinstance(node, _ast.Name) and isinstance(node.ctx, _ast.Del) and node.id == "main":
+                found = None
+            elif "main" in _named_by(node):
+                found = node if isinstance(node, SCOPES) else statement
     if found is None:
         return None, "script must define a main() function"
+    value = found.value if isinstance(found, (_ast.Assign, _ast.AnnAssign)) else None
+    if isinstance(value, NO_FUNCTIONS):
+        return None, "main must be a function"
     told = {"line": found.lineno, "is_async": isinstance(found, _ast.AsyncFunctionDef), "parameters": []}
-    if isinstance(found, (_ast.FunctionDef, _ast.AsyncFunctionDef)):
-        told["parameters"] = _parameters(found.args, text)[:MAX_PARAMETERS]
+    function = found if isinstance(found, FUNCTIONS) else value
+    if isinstance(function, (*FUNCTIONS, _ast.Lambda)):
+        told["parameters"] = _parameters(function.args, text)[:MAX_PARAMETERS]
     for parameter in told["parameters"]:
         if parameter["kind"] == "positional_only" and parameter["required"]:
             return told, f"main() cannot be given its parameter {parameter['name']!r}, which takes no keyword"
     return told, None
 
 
-def _assigned(statement):
-    """The names that a statement at the top level, or what is inside of it, gives a value."""
-    names = []
-    for node in _walk(statement, (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef, _ast.Lambda)):
-        if isinstance(node, _ast.Name) and isinstance(node.ctx, _ast.Store):
-            names.append(node.id)
-        elif isinstance(node, (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef)):
-            names.append(node.name)
-        elif isinstance(node, (_ast.Import, _ast.ImportFrom)):
-            names += [alias.asname or alias.name.partition(".")[0] for alias in node.names]
-    return names
+def _named_by(node):
+    """The names to which it gives a value."""
+    if isinstance(node, _ast.Name):
+        return [node.id] if isinstance(node.ctx, _ast.Store) else []
+    if isinstance(node, (_ast.Import, _ast.ImportFrom)):
+        return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+    if isinstance(node, (*FUNCTIONS, _ast.ClassDef, _ast.ExceptHandler, _ast.MatchAs, _ast.MatchStar)):
+        return [node.name]
+    return []
 
 
 def _parameters(arguments, text):
@@ -132,25 +150,48 @@ def _parameter(one, kind, default, text):
     return told
 
 
-def _imports(tree):
-    found = {}
+def _imports(tree, names):
+    found, optional = {}, _optional(tree)
     for node in _walk(tree, ()):
         if isinstance(node, _ast.Import):
-            names = [alias.name for alias in node.names]
+            modules = [alias.name for alias in node.names]
         elif isinstance(node, _ast.ImportFrom):
-            names = ["." * node.level + (node.module or "")]
+            modules = ["." * node.level + (node.module or "")]
         else:
             continue
-        for name in names:
-            found.setdefault(name, node.lineno)
-    imports = sorted(found.items(), key=lambda item: (item[1], item[0]))[:MAX_IMPORTS]
-    return [_import(name, line) for name, line in imports]
+        for name in modules:
+            line, was_optional = found.get(name, (node.lineno, True))
+            found[name] = min(line, node.lineno), was_optional and id(node) in optional
+    imports = sorted((line, name, is_optional) for name, (line, is_optional) in found.items())[:MAX_IMPORTS]
+    return [_import(name, line, is_optional, names) for line, name, is_optional in imports]
 
 
-def _import(name, line):
-    available = _found[name] if name in _found else _exists(name)
-    told = {"module": name[:MAX_TEXT], "line": line, "available": available}
-    similar = [] if available else telling.nearest(name.partition(".")[0])
+def _optional(tree):
+    """The imports that a script does without, if need be: what it tries, and what is for type checkers only."""
+    optional = set()
+    for node in _walk(tree, ()):
+        if isinstance(node, (_ast.Try, _ast.TryStar)) and any(map(_catches, node.handlers)):
+            statements = node.body
+        elif isinstance(node, _ast.If) and "TYPE_CHECKING" in (getattr(node.test, "id", ""), getattr(node.test, "attr", "")):
+            statements = node.body
+        else:
+            continue
+        for statement in statements:
+            optional.update(id(inner) for inner in _walk(statement, ()))
+    return optional
+
+
+def _catches(handler):
+    kinds = getattr(handler.type, "elts", [handler.type])
+    return any(kind is None or getattr(kind, "id", "") in IMPORT_ERRORS for kind in kinds)
+
+
+def _import(name, line, is_optional, names):
+    top = name.partition(".")[0]
+    comes_along = f"{top}.py" in names or any(file.startswith(f"{top}/") for file in names)
+    available = bool(top) and (comes_along or (_found[name] if name in _found else _exists(name)))
+    told = {"module": name[:MAX_TEXT], "line": line, "available": available, "optional": is_optional}
+    similar = [] if available or not top else telling.nearest(top)
     if similar:
         told["similar"] = similar
     return told
@@ -183,16 +224,18 @@ def _find(name, path):
 
 
 def _walk(tree, closed):
-    """All nodes in it, without recursion. What is inside of nodes of the closed kinds is passed over."""
+    """All nodes in it, in the order of the text, without recursion. What is inside of nodes of the closed kinds is passed over."""
     pending = [tree]
     while pending:
         node = pending.pop()
         yield node
         if isinstance(node, closed):
             continue
+        inner = []
         for name in node._fields:
             value = getattr(node, name, None)
             if isinstance(value, list):
-                pending += [item for item in value if isinstance(item, _ast.AST)]
+                inner += [item for item in value if isinstance(item, _ast.AST)]
             elif isinstance(value, _ast.AST):
-                pending.append(value)
+                inner.append(value)
+        pending += inner[::-1]

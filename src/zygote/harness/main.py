@@ -20,7 +20,6 @@ import random  # reseeds itself after a fork
 import stat
 import sys
 import threading
-import traceback
 import types
 
 import _harness_answer as answer
@@ -37,6 +36,9 @@ FILE = answer.FILE
 
 # Where the runtime says what is in it.
 MANIFEST = "usr/share/py-executor/manifest.json"
+
+# No script has more files open.
+MAX_LOOKED_AT = 1024
 
 # How many event loops a sealed script can make.
 EVENT_LOOPS = 4
@@ -182,6 +184,7 @@ def prepare(scratch):
     if scratch != sys.path[0]:
         sys.path[0] = os.environ["HOME"] = os.environ["TMPDIR"] = scratch
         _change_by_descriptor()
+    telling.scratch = scratch
     _rehearse(*_rehearsal)
     mtrand = sys.modules.get("numpy.random.mtrand")
     if mtrand is not None:
@@ -287,10 +290,25 @@ def run(script, inputs, max_result_bytes, nan_as_null, *files):
     figures.watch()
     answered = _in_full(telling.raised, _run, script, inputs, files, max_result_bytes, text_of, telling.refused, True)
     try:
-        _flush_files()
+        if _may_hold_something():
+            _flush_files()
     except BaseException:
         pass  # there may be no memory for it, and signal handlers are the script's: the answer is there
     return answered
+
+
+def _may_hold_something():
+    """Whether a file is open: to look for what it holds takes time where there are many objects."""
+    if scratch_files.is_active():
+        return any(True for _ in scratch_files.files())
+    return any(_is_file(descriptor) for descriptor in range(3, MAX_LOOKED_AT))
+
+
+def _is_file(descriptor):
+    try:
+        return _is_regular(_fstat(descriptor).st_mode)
+    except OSError:
+        return False
 
 
 def _flush_files():
@@ -308,9 +326,9 @@ def _flush_files():
                     pass  # it is closed, or there is no room: nothing more can be done about it
 
 
-def look(script):
-    """Only looks at a script."""
-    return _in_full(answer.raised, look_at.look, _source(script))
+def look(script, *names):
+    """Only looks at a script. `names`: of the files that would come with it."""
+    return _in_full(answer.raised, look_at.look, _source(script), [os.fsdecode(name) for name in names])
 
 
 def _in_full(describe, function, *arguments):
@@ -357,7 +375,7 @@ def _run(script, inputs, files, max_result_bytes, text_of, refused, with_files=F
     try:
         answered = answer.returned(value, max_result_bytes, text_of)
         if with_files:
-            _save_figures()
+            figures.save_open_ones(os.path.exists, os.remove)
         return answered
     finally:
         answer.flush()
@@ -377,14 +395,6 @@ def _write_file(name, content):
         os.makedirs(directory, exist_ok=True)
     with open(name, "wb") as file:
         file.write(content)
-
-
-def _save_figures():
-    try:
-        figures.save_open_ones(os.path.exists)
-    except Exception:
-        # The result is there: a figure that cannot be drawn does not take it away.
-        traceback.print_exc()
 
 
 def list_files():

@@ -40,9 +40,8 @@ def raised(error):
 
 
 def refused(error, source):
-    return answer.refused(
-        error, source, line=answer.line_of(error, source), traceback=_printed(error), hint=_try(_syntax, error, source)
-    )
+    line, hint = answer.line_of(error, source), _try(_syntax, error, source)
+    return answer.description(type(error).__name__, error.msg, line=line, traceback=_printed(error), hint=hint)
 
 
 def _line(error):
@@ -76,7 +75,7 @@ def _prune(told, depth):
 
 
 def _is_own(filename):
-    return filename == answer.FILE or filename.startswith(sys.path[0] + "/")
+    return filename == answer.FILE or filename.startswith(scratch + "/")
 
 
 def _try(function, *arguments):
@@ -92,7 +91,7 @@ def _hint(error):
         found = _hint_for(error)
         if found:
             return found
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
         if error is None:
             return None
     return None
@@ -105,7 +104,7 @@ def _hint_for(error):
         return missing_module(error.name)
     if isinstance(error, MemoryError):
         return MEMORY
-    if isinstance(error, EOFError):
+    if isinstance(error, EOFError) and str(error).startswith("EOF when reading"):
         return STDIN
     if isinstance(error, TypeError) and str(error).startswith("main() "):
         return INPUTS
@@ -122,7 +121,7 @@ def _hint_for_refusal(error):
     if origin == "subprocess" and error.filename is not None:
         return PROGRAMS
     if error.errno == errno.EAGAIN:
-        return PROCESSES
+        return PROCESSES if origin.partition(".")[0] in ("subprocess", "multiprocessing", "concurrent") else None
     if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
         return SCRATCH
     if error.errno in (errno.EMFILE, errno.ENFILE):
@@ -184,3 +183,5 @@ def _module(entry):
 
 
 known_modules = set()
+# The directory of what belongs to the script.
+scratch = "/tmp"

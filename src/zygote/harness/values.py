@@ -14,13 +14,10 @@ import sys
 
 import _harness_answer as answer
 
-NANOSECONDS = 10**9
-
-
 def text_of(value, nan_as_null):
     """The JSON text of a result. Raises as json does."""
     try:
-        return "".join(_encoder(value, 0))
+        return _text(value)
     except TypeError as error:
         if not str(error).startswith("keys must be "):
             raise
@@ -28,7 +25,12 @@ def text_of(value, nan_as_null):
         if not (nan_as_null and answer.is_out_of_range(error)):
             raise
     # The encoder asks about values, not about keys, nor about numbers that it has refused.
-    return "".join(_encoder(_plain(value, nan_as_null), 0))
+    return _text(_plain(value, nan_as_null))
+
+
+def _text(value):
+    # The C encoder itself; one that has failed still holds what it was about.
+    return "".join(_make_encoder({}, _default, _quoted, None, ":", ",", False, False, False)(value, 0))
 
 
 def _plain(value, nan_as_null):
@@ -40,7 +42,13 @@ def _plain(value, nan_as_null):
     if isinstance(value, (list, tuple)):
         return [_plain(item, nan_as_null) for item in value]
     if isinstance(value, dict):
-        return {_key(key): _plain(item, nan_as_null) for key, item in value.items()}
+        plain = {}
+        for key, item in value.items():
+            name = _key(key)
+            if name in plain:
+                raise TypeError(f"two keys become the same text, {name!r}")
+            plain[name] = _plain(item, nan_as_null)
+        return plain
     return _plain(_default(value), nan_as_null)
 
 
@@ -81,23 +89,27 @@ def _set(value):
     """In an order that is the same in each run, which that of the set is not."""
     items = list(value)
     kinds = {type(item) for item in items}
-    items.sort(key=None if kinds in ({str}, {bytes}) or kinds <= {int, float, bool} else _order)
+    is_natural = len(kinds) <= 1 and not kinds & {set, frozenset} or kinds <= {int, float, bool}
+    if is_natural and all(item == item for item in items):
+        try:
+            items.sort()
+            return items
+        except TypeError:
+            pass  # they have no order
+    items.sort(key=lambda item: _text(_plain(item, True)))
     return items
 
 
-def _order(item):
-    return "".join(_encoder(item, 0))
-
-
 def _timedelta(value):
-    return _duration((value.days * 86400 + value.seconds) * NANOSECONDS + value.microseconds * 1000)
+    return _duration((value.days * 86400 + value.seconds) * 10**6 + value.microseconds, 6)
 
 
-def _duration(nanoseconds):
-    """As ISO 8601 writes it."""
-    sign = "-" if nanoseconds < 0 else ""
-    seconds, fraction = divmod(abs(nanoseconds), NANOSECONDS)
-    (days, seconds), fraction = divmod(seconds, 86400), f".{fraction:09}".rstrip("0").rstrip(".")
+def _duration(amount, digits):
+    """So many tenths, hundredths... of a second, as ISO 8601 writes it."""
+    sign = "-" if amount < 0 else ""
+    seconds, fraction = divmod(abs(amount), 10**digits)
+    fraction = f".{fraction:0{digits}}".rstrip("0").rstrip(".") if digits else ""
+    days, seconds = divmod(seconds, 86400)
     (hours, seconds), (minutes, seconds) = divmod(seconds, 3600), divmod(seconds % 3600, 60)
     time = f"{hours}H" * (hours > 0) + f"{minutes}M" * (minutes > 0)
     if seconds or fraction or not (days or time):
@@ -105,14 +117,28 @@ def _duration(nanoseconds):
     return f"{sign}P" + f"{days}D" * (days > 0) + f"T{time}" * bool(time)
 
 
+def _timedelta64(amount, unit, count):
+    """A number of numpy's units, which it has of any length (numpy.datetime_data)."""
+    amount *= count
+    if unit in ("Y", "M"):
+        # How long they are depends on when.
+        return f"{'-' if amount < 0 else ''}P{abs(amount)}{unit}"
+    if unit in SECONDS:
+        return _duration(amount * SECONDS[unit], 0)
+    return _duration(amount, DIGITS[unit])
+
+
 def _array(value):
     kind = value.dtype.kind
+    if kind == "V":
+        raise TypeError("a structured array is not JSON serializable; return .tolist(), or a dictionary of its fields")
     if kind == "M":
         texts = sys.modules["numpy"].datetime_as_string(value)
         return _nested(texts.tolist(), lambda text: None if text == "NaT" else text)
     if kind == "m":
-        numbers = value.astype("timedelta64[ns]").astype("int64").tolist()
-        return _nested(numbers, lambda number: None if number == _NAT else _duration(number))
+        unit, count = sys.modules["numpy"].datetime_data(value.dtype)
+        numbers = value.astype("int64").tolist()
+        return _nested(numbers, lambda number: None if number == _NAT else _timedelta64(number, unit, count))
     return value.tolist()
 
 
@@ -121,7 +147,7 @@ def _nested(value, form):
 
 
 def _scalar(value):
-    if value.dtype.kind in "mM":
+    if value.dtype.kind in "mMV":
         return _array(value)
     if value.dtype.kind == "S":
         return _base64(value)
@@ -132,21 +158,36 @@ def _scalar(value):
 
 
 def _frame(value):
-    columns = [_column(value.iloc[:, number]) for number in range(value.shape[1])]
+    columns = [_items(value.iloc[:, number]) for number in range(value.shape[1])]
     rows = [*zip(*columns)] if columns else [[] for _ in range(value.shape[0])]
-    return {"index": value.index, "columns": value.columns, "data": rows}
+    told = {"index": value.index, "columns": value.columns, "data": rows}
+    if _is_special(value.index) or _is_special(value.columns):
+        told |= {"index_names": list(value.index.names), "column_names": list(value.columns.names)}
+    return told
 
 
 def _series(value):
-    return {"name": value.name, "index": value.index, "data": _column(value)}
+    told = {"name": value.name, "index": value.index, "data": _items(value)}
+    if _is_special(value.index):
+        told["index_names"] = list(value.index.names)
+    return told
 
 
-def _column(series):
-    """What is missing among other things than numbers is null: that the mark for it is often a NaN is pandas' own affair."""
-    items = series.tolist()
-    if series.dtype.kind == "f":
+def _is_special(index):
+    """Whether more has to be known of labels than what they are."""
+    return index.nlevels > 1 or index.names[0] is not None
+
+
+def _items(value):
+    """Of a Series, an Index or an array of pandas. What is missing among labels, or other things than numbers, is null: that
+    the mark for it is often a NaN is pandas' own affair."""
+    levels = getattr(value, "nlevels", None) if hasattr(value, "get_level_values") else None
+    if levels is not None and levels > 1:
+        return [*zip(*(_items(value.get_level_values(level)) for level in range(levels)))]
+    items = value.tolist()
+    if levels is None and getattr(value.dtype, "kind", "O") == "f":
         return items
-    missing = series.isna()
+    missing = value.isna()
     return [None if is_missing else item for item, is_missing in zip(items, missing.tolist())] if missing.any() else items
 
 
@@ -156,10 +197,6 @@ def _nothing(_):
 
 def _iso(value):
     return value.isoformat()
-
-
-def _list(value):
-    return value.tolist()
 
 
 # The types, by the package and the name that their class or one of its bases has, so that nothing has to be imported for it.
@@ -177,15 +214,15 @@ FORMS = {
     ("enum", "Enum"): lambda value: value.value,
     ("numpy", "generic"): _scalar,
     ("numpy", "ndarray"): _array,
-    ("pandas", "Categorical"): _list,
     ("pandas", "DataFrame"): _frame,
-    ("pandas", "Index"): _list,
+    ("pandas", "ExtensionArray"): _items,
+    ("pandas", "Index"): _items,
     ("pandas", "Interval"): str,
     ("pandas", "NAType"): _nothing,
     ("pandas", "NaTType"): _nothing,
     ("pandas", "Period"): str,
     ("pandas", "Series"): _series,
-    ("pandas", "Timedelta"): lambda value: _duration(value.as_unit("ns").value),
+    ("pandas", "Timedelta"): lambda value: _scalar(value.to_timedelta64()),
     ("pathlib", "PurePath"): os.fspath,
     ("uuid", "UUID"): str,
 }
@@ -193,4 +230,7 @@ FORMS = {
 INFINITY = float("inf")
 # The number that stands for a missing time in numpy.
 _NAT = -(2**63)
-_encoder = _json.make_encoder({}, _default, _json.encode_basestring, None, ":", ",", False, False, False)
+# Numpy's units of time: how many seconds they are, or how many of them are a second, as a power of ten.
+SECONDS = {"W": 604_800, "D": 86_400, "h": 3600, "m": 60, "s": 1}
+DIGITS = {"ms": 3, "us": 6, "ns": 9, "ps": 12, "fs": 15, "as": 18}
+_make_encoder, _quoted = _json.make_encoder, _json.encode_basestring

@@ -64,7 +64,8 @@ async fn a_file_may_lie_in_a_directory() {
 #[tokio::test]
 async fn a_name_that_is_a_file_and_a_directory_is_no_fault_of_the_service() {
     let files = json!({ "a": { "text": "1" }, "a/b": { "text": "2" } });
-    with_files("def main(): return 1", files).await.failure();
+    let reply = with_files("def main(): return 1", files).await;
+    reply.fails("field 'files': \"a\" is both a file and a directory", "");
     Server::shared().is_well().await;
 }
 

@@ -37,10 +37,10 @@ async fn a_script_is_looked_at_and_not_run() {
             ],
         },
         "imports": [
-            { "module": "numpy", "line": 1, "available": true },
-            { "module": "os.path", "line": 1, "available": true },
-            { "module": "pandas.io", "line": 2, "available": true },
-            { "module": "matplotlib.pyplot", "line": 7, "available": true },
+            { "module": "numpy", "line": 1, "available": true, "optional": false },
+            { "module": "os.path", "line": 1, "available": true, "optional": false },
+            { "module": "pandas.io", "line": 2, "available": true, "optional": false },
+            { "module": "matplotlib.pyplot", "line": 7, "available": true, "optional": false },
         ],
         "problems": ["main() cannot be given its parameter 'data', which takes no keyword"],
     });
@@ -56,7 +56,10 @@ async fn a_right_script_is_ok() {
         "if True:\n    def main(): pass",
         "from operator import add as main",
         "class main:\n    pass",
-        "try:\n    import json\nexcept ImportError:\n    pass\ndef main(): pass",
+        "try:\n    import ujson as json\nexcept ImportError:\n    import json\ndef main(): pass",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import nothing\ndef main(): pass",
+        "main = 1\ndef main(): pass",
+        "match 1:\n    case main: pass",
     ] {
         let told = check(script).await;
         assert_eq!(told["ok"], true, "{script}: {told}");
@@ -65,7 +68,12 @@ async fn a_right_script_is_ok() {
 
 #[tokio::test]
 async fn a_missing_main_is_a_problem() {
-    for script in ["x = 1", "def other():\n    def main(): pass", "class A:\n    def main(self): pass"] {
+    for script in [
+        "x = 1",
+        "def other():\n    def main(): pass",
+        "class A:\n    def main(self): pass",
+        "def main(): pass\ndel main",
+    ] {
         let told = check(script).await;
         assert_eq!(
             (&told["ok"], &told["problems"]),
@@ -73,6 +81,30 @@ async fn a_missing_main_is_a_problem() {
             "{script}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_main_that_is_no_function_in_the_end_is_a_problem() {
+    for script in ["main = 3", "def main(): pass\nmain = 'x'", "main = [x for x in 'ab']"] {
+        let told = check(script).await;
+        assert_eq!(told["problems"], json!(["main must be a function"]), "{script}");
+    }
+    let told = check("main = lambda a, b=2: a").await;
+    assert_eq!(
+        told["main"]["parameters"][1],
+        json!({ "name": "b", "kind": "positional_or_keyword", "required": false, "default": "2" })
+    );
+}
+
+#[tokio::test]
+async fn modules_that_come_along_are_here() {
+    let files = json!({ "helper.py": { "text": "" }, "package/part.py": { "text": "" } });
+    let script = "import helper, package.part, other\ndef main(): pass";
+    let body = json!({ "script": script, "files": files }).to_string();
+    let reply = Server::shared().post_to("/v1/check", body).await;
+    let told: Value = serde_json::from_str(&reply.body).expect("it is JSON");
+    let available: Vec<_> = told["imports"].as_array().expect("a list").iter().map(|one| &one["available"]).collect();
+    assert_eq!(available, [&json!(true), &json!(false), &json!(true)], "{told}");
 }
 
 #[tokio::test]
@@ -125,6 +157,6 @@ async fn hostile_source_is_answered() {
 #[tokio::test]
 async fn there_is_nothing_but_a_script_in_the_request() {
     let reply = Server::shared().post_to("/v1/check", r#"{"script":"x","timeout":1}"#).await;
-    reply.fails("unknown field 'timeout'; known fields: script", "");
+    reply.fails("unknown field 'timeout'; known fields: script, files", "");
     Server::shared().post_to("/v1/check", "{}").await.fails("missing required field: script", "");
 }

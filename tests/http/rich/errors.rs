@@ -92,8 +92,35 @@ async fn a_syntax_error_shows_its_line() {
     let told = Server::shared().run("x = 1\ndef main(:\n    pass").await;
     let error = told.fails("error", "SyntaxError");
     assert_eq!(error["line"], 2, "{told}");
-    assert_eq!(error["message"], "invalid syntax (script.py, line 2)", "{told}");
+    assert_eq!(error["message"], "invalid syntax", "{told}");
     assert!(error["traceback"].as_str().is_some_and(|text| text.contains("def main(:")), "{told}");
+}
+
+/// Scripts change the module search path in many ways.
+#[tokio::test]
+async fn the_scripts_own_frames_do_not_depend_on_the_search_path() {
+    let files = json!({ "helper.py": { "text": "def fail():\n    return 1 / 0\n" } });
+    for change in ["sys.path.insert(0, '.')", "sys.path.insert(0, '/usr/lib/python3.13')", "sys.path[:0] = ['', 'x']"] {
+        let script =
+            format!("import sys\n{change}\nimport helper, json\ndef main():\n    sys.path.clear()\n    helper.fail()");
+        let told = Server::shared().run_with(&script, json!({ "files": files })).await;
+        let traceback = told.fails("error", "ZeroDivisionError")["traceback"].as_str().expect("a traceback");
+        assert!(
+            traceback.contains("helper.py\", line 2, in fail") && traceback.contains("script.py"),
+            "{change}: {told}"
+        );
+    }
+    let library = "import sys, json\nsys.path.insert(0, '/usr/lib/python3.13')\ndef main(): json.loads('{')";
+    let told = Server::shared().run(library).await;
+    assert!(!told.body["error"]["traceback"].as_str().expect("a traceback").contains("decoder.py"), "{told}");
+}
+
+#[tokio::test]
+async fn a_wrong_indentation_has_its_own_class() {
+    let told = Server::shared().run("def main():\nreturn 1").await;
+    let error = told.fails("error", "IndentationError");
+    assert_eq!(error["line"], 2, "{told}");
+    Server::shared().execute("def main():\nreturn 1").await.fails_with("SyntaxError: ");
 }
 
 #[tokio::test]

@@ -81,13 +81,15 @@ async fn a_figure_that_cannot_be_drawn_takes_no_result_away() {
 
         class Broken(plt.Figure):
             def draw(self, renderer):
-                raise RuntimeError('cannot be drawn')
+                raise RuntimeError('no')
 
         def main():
             plt.figure(FigureClass=Broken)
+            plt.figure()
             return 5
     ";
     let told = Server::shared().run(script).await;
     told.returns(&json!(5));
-    assert!(told.body["stderr"].as_str().is_some_and(|text| text.contains("cannot be drawn")), "{told}");
+    assert_eq!(told.body["stderr"], "figure-1.png could not be drawn: RuntimeError: no\n", "{told}");
+    assert_eq!(told.names(), ["figure-2.png"], "{told}");
 }

@@ -66,7 +66,7 @@ async fn hidden_files_are_told_of() {
     ";
     let told = Server::shared().run(script).await;
     assert_eq!(told.names(), ["seen"]);
-    let hidden = "its name begins with a dot";
+    let hidden = "hidden";
     assert_eq!(told.omitted(), [(".cache/", hidden), (".env", hidden)], "{told}");
 }
 
@@ -81,7 +81,7 @@ async fn number_and_size_of_files_are_bounded() {
     ";
     let told = server.run(script).await;
     assert_eq!(told.names(), ["a", "c", "d"]);
-    let (large, many) = ("it is larger than what may still be sent", "as many files as may be sent come before it");
+    let (large, many) = ("too_large", "too_many");
     assert_eq!(told.omitted(), [("b", large), ("e", many)], "{told}");
     assert_eq!(told.body["omitted"]["count"], 2, "{told}");
     assert_eq!(told.body["omitted"]["files"][0]["size"], 600, "{told}");

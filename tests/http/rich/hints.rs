@@ -23,6 +23,7 @@ async fn refusals_are_explained() {
         ("import subprocess\ndef main(): subprocess.run(['ls'])", "FileNotFoundError", "no other program than Python"),
         ("def main(): return input()", "EOFError", "`stdin`"),
         ("def main(n): return n", "TypeError", "`inputs`"),
+        ("def main(): return float('nan')", "NotSerializable", "\"nan\": \"null\""),
         ("!pip install x\ndef main(): pass", "SyntaxError", "a notebook's commands"),
         ("def main(): return bytearray(1 << 40)", "MemoryError", "memory"),
         ("def main():\n    open('f', 'wb').write(bytes(100 << 20))", "OSError", "a limit on its size"),
@@ -38,9 +39,15 @@ async fn refusals_are_explained() {
 
 #[tokio::test]
 async fn an_ordinary_exception_has_no_hint() {
-    for script in
-        ["def main(): 1 / 0", "def main(): raise OSError('mine')", "def main(): {}['x']", "def main(): int('x')"]
-    {
+    for script in [
+        "def main(): 1 / 0",
+        "def main(): raise OSError('mine')",
+        "def main(): {}['x']",
+        "def main(): int('x')",
+        "import pickle\ndef main(): pickle.loads(b'')",
+        "import os\ndef main():\n    r, w = os.pipe()\n    os.set_blocking(r, False)\n    os.read(r, 1)",
+        "def main():\n    try: open('none')\n    except OSError: raise ValueError('x') from None",
+    ] {
         let told = Server::shared().run(script).await;
         assert!(told.body["error"].get("hint").is_none(), "{script}: {told}");
     }

@@ -64,8 +64,25 @@ values! {
         "pd.DataFrame({'a': [1, 2], 'b': ['x', None]}, index=['r', 's'])" => {"index": ["r", "s"], "columns": ["a", "b"], "data": [[1, "x"], [2, null]]},
         "pd.DataFrame()" => {"index": [], "columns": [], "data": []},
         "pd.DataFrame({'t': pd.to_datetime(['2024-01-01 10:00', None])})" => {"index": [0, 1], "columns": ["t"], "data": [["2024-01-01T10:00:00"], [null]]},
-        "pd.DataFrame({('a', 1): [1]}, index=pd.date_range('2024-01-01', periods=1))" => {"index": ["2024-01-01T00:00:00"], "columns": [["a", 1]], "data": [[1]]},
+        "pd.DataFrame({'a': [1]}, index=pd.date_range('2024-01-01', periods=1))" => {"index": ["2024-01-01T00:00:00"], "columns": ["a"], "data": [[1]]},
         "pd.DataFrame({'n': pd.array([1, None], dtype='Int64'), 'c': pd.Categorical(['x', 'y'])})" => {"index": [0, 1], "columns": ["n", "c"], "data": [[1, "x"], [null, "y"]]},
+    }
+    labels_with_names_or_levels_are_told_of: {
+        "pd.DataFrame({('a', 1): [1], ('b', 2): [2]})" => {"index": [0], "columns": [["a", 1], ["b", 2]], "data": [[1, 2]], "index_names": [null], "column_names": [null, null]},
+        "pd.DataFrame({'k': ['x', 'x', 'y'], 'n': [1, 2, 3]}).groupby('k').sum()" => {"index": ["x", "y"], "columns": ["n"], "data": [[3], [3]], "index_names": ["k"], "column_names": [null]},
+        "pd.Series([1, 2], index=pd.MultiIndex.from_tuples([('x', 1), ('y', None)], names=['a', 'b']))" => {"name": null, "index": [["x", 1.0], ["y", null]], "data": [1, 2], "index_names": ["a", "b"]},
+    }
+    what_is_missing_is_null: {
+        "[pd.Series(['a', None]).unique(), pd.array([1, None]), pd.Series(['a', 'b']).array]" => [["a", null], [1, null], ["a", "b"]],
+        "[pd.Index(['a', None]), pd.Categorical(['a', None])]" => [["a", null], ["a", null]],
+        "pd.Series(['a', None]).value_counts(dropna=False)" => {"name": "count", "index": ["a", null], "data": [1, 1]},
+        "pd.DataFrame({'k': ['x', None], 'n': [1, 2]}).groupby('k', dropna=False).sum()['n']" => {"name": "n", "index": ["x", null], "data": [1, 2], "index_names": ["k"]},
+        "pd.to_datetime(pd.Series(['2024-01-01', None]), utc=True).unique()" => ["2024-01-01T00:00:00+00:00", null],
+    }
+    durations_of_any_unit: {
+        "[np.timedelta64(3, 'M'), np.timedelta64(-2, 'Y'), np.timedelta64(200000, 'D'), np.timedelta64(2, 'W')]" => ["P3M", "-P2Y", "P200000D", "P14D"],
+        "np.array([1, -1500], dtype='m8[ps]')" => ["PT0.000000000001S", "-PT0.0000000015S"],
+        "[pd.Timedelta(10**6, unit='D').as_unit('s'), np.timedelta64(5, 'm'), np.timedelta64('NaT')]" => ["P1000000D", "PT5M", null],
     }
     a_series_has_a_name: {
         "pd.Series([1, 2], name='n', index=['a', 'b'])" => {"name": "n", "index": ["a", "b"], "data": [1, 2]},
@@ -92,6 +109,9 @@ values! {
         "frozenset('cab')" => ["a", "b", "c"],
         "{2, 'a', 1.5, None}" => ["a", 1.5, 2, null],
         "{frozenset({2, 1}), frozenset({0})}" => [[0], [1, 2]],
+        "set(np.array([10, 1, 3]))" => [1, 3, 10],
+        "{frozenset([(1, datetime.date(2024, 1, 2))])}" => [[[1, "2024-01-02"]]],
+        "{datetime.date(2024, 1, 2), datetime.date(2023, 1, 2)}" => ["2023-01-02", "2024-01-02"],
     }
     keys_become_text: {
         "{Colour.RED: 1, datetime.date(2024, 1, 2): 2, uuid.UUID(int=0): 3, np.int64(7): 4}" => {"red": 1, "2024-01-02": 2, "00000000-0000-0000-0000-000000000000": 3, "7": 4},
@@ -113,6 +133,23 @@ async fn frames_and_series_come_back_as_they_were() {
                 return [FRAME, SERIES]
             return pd.DataFrame(**frame).equals(FRAME) and pd.Series(**series).equals(SERIES)
     ";
+    let named = "
+        import pandas as pd
+
+        FRAME = pd.DataFrame({('a', 1): [1, 2], ('b', 2): [3, 4]}, index=pd.Index(['r', 's'], name='row'))
+        DEEP = pd.DataFrame({'x': [1, 2]}, index=pd.MultiIndex.from_tuples([('p', 1), ('q', 2)], names=['l', 'm']))
+
+        def main(frames=None):
+            if frames is None:
+                return [FRAME, DEEP]
+            same = [pd.DataFrame.from_dict(told, orient='tight') for told in frames]
+            for found, frame in zip(same, [FRAME, DEEP]):
+                pd.testing.assert_frame_equal(found, frame)
+            return True
+    ";
+    let told = Server::shared().run(named).await;
+    let inputs = json!({ "frames": told.body["result"] });
+    Server::shared().run_with(named, json!({ "inputs": inputs })).await.returns(&json!(true));
     let told = Server::shared().run(script).await;
     let inputs = json!({ "frame": told.body["result"][0], "series": told.body["result"][1] });
     Server::shared().run_with(script, json!({ "inputs": inputs })).await.returns(&json!(true));
@@ -147,6 +184,14 @@ async fn what_has_no_form_is_named() {
         ("object()", "Object of type object is not JSON serializable"),
         ("[1j]", "Object of type complex is not JSON serializable; return its .real and .imag"),
         ("{(1, 2): 3}", "keys must be text, numbers, dates or the like, not tuple"),
+        (
+            "{__import__('datetime').date(2024, 1, 2): 1, '2024-01-02': 2}",
+            "two keys become the same text, '2024-01-02'",
+        ),
+        (
+            "__import__('numpy').zeros(2, dtype=[('a', 'i4')])",
+            "a structured array is not JSON serializable; return .tolist(), or a dictionary of its fields",
+        ),
         ("(x for x in [])", "Object of type generator is not JSON serializable; return list() of it"),
     ] {
         let told = Server::shared().run(&format!("def main(): return {expression}")).await;
