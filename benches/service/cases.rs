@@ -39,10 +39,10 @@ pub fn pandas() -> Case {
 /// About 1 MB as JSON, of everything that JSON has itself.
 pub fn plain_data() -> Case {
     let script = "def main():
-    return [{'n': i, 'x': i / 7, 'text': f'line {i}', 'flags': [True, None]} for i in range(15_000)]
+    return [{'n': i, 'x': i / 8, 'text': f'line {i}', 'flags': [True, None]} for i in range(15_000)]
 ";
     let expected = (0..15_000)
-        .map(|i| json!({"n": i, "x": f64::from(i) / 7.0, "text": format!("line {i}"), "flags": [true, null]}));
+        .map(|i| json!({"n": i, "x": f64::from(i) / 8.0, "text": format!("line {i}"), "flags": [true, null]}));
     let expected: Vec<Value> = expected.collect();
     Case::new(crate::rich::LARGE, script, Some(json!({"result": expected, "stdout": ""})))
 }

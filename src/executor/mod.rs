@@ -237,10 +237,19 @@ impl Executor {
             return;
         }
         // A PID namespace ends as a whole: the answer need not wait for that, the next job does.
-        let used = (task != Task::Execute).then(|| remains.listen());
-        tokio::spawn(remains.gone());
-        if let Some(used) = used {
-            add(used.await.ok(), usage);
+        if task == Task::Execute {
+            tokio::spawn(remains.gone());
+            return;
+        }
+        let used = remains.listen();
+        let mut gone = Box::pin(remains.gone());
+        tokio::select! {
+            biased;
+            used = used => {
+                add(used.ok(), usage);
+                tokio::spawn(gone);
+            }
+            (used, _turn) = &mut gone => add(used, usage),
         }
     }
 

@@ -70,6 +70,18 @@ pub unsafe fn close_all_but(keep: &[BorrowedFd<'_>]) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Whether a regular file is among the first `limit` descriptors of this process, standard ones excepted.
+pub fn has_open_file(limit: u64) -> bool {
+    (3..i32::try_from(limit).unwrap_or(i32::MAX)).any(|number| {
+        let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
+        // SAFETY: the pointer is valid for the time of the call, which fills it in if it succeeds; of a number that is no
+        // descriptor it says so.
+        unsafe {
+            libc::fstat(number, stat.as_mut_ptr()) == 0 && stat.assume_init().st_mode & libc::S_IFMT == libc::S_IFREG
+        }
+    })
+}
+
 /// Lets tokio wait for a descriptor.
 pub fn watched(fd: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: the value owns its descriptor, and gives the same one for as long as it lives.

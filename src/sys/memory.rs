@@ -38,6 +38,11 @@ pub fn wipe_from_now_on() -> bool {
     HAS_WIPED.load(Relaxed)
 }
 
+/// For a fork that makes no other: what it gives back, nobody else gets. To wipe what was never touched would take memory.
+pub fn wipe_no_more() {
+    WIPES.store(false, Relaxed);
+}
+
 /// Wipes what finished calls have left on the stack below the caller.
 #[inline(never)]
 #[allow(clippy::large_stack_arrays, reason = "its purpose")]

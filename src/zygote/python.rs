@@ -208,6 +208,11 @@ impl Python {
         self.call(function, &arguments)
     }
 
+    /// Writes what files still hold that a script has left open.
+    pub fn flush_files(&self) {
+        self.call(c"flush_files", &[]);
+    }
+
     /// The files that a sealed script has left in memory: of each the name, as the script has it, and the size.
     pub fn list_files(&self) -> Option<Vec<(Vec<u8>, u64)>> {
         let listed = self.call(c"list_files", &[])?;

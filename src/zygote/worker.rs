@@ -108,6 +108,7 @@ fn wait_for_the_end() -> ! {
 }
 
 fn run_job(blueprint: &Blueprint, python: &Python, place: &Place, mut channel: File) -> io::Result<()> {
+    sys::wipe_no_more();
     let job: JobFrame<Vec<u8>> = JobFrame::read(|buffer| channel.read_exact(buffer))?;
     let policy = &blueprint.policy;
     if policy.has(Mechanism::Rlimits) {
@@ -132,6 +133,10 @@ fn run_job(blueprint: &Blueprint, python: &Python, place: &Place, mut channel: F
     let (kind, payload) = outcome.split_first().ok_or_else(|| io::Error::other("the harness said nothing"))?;
     if let Some(reserve) = reserve {
         reserve.give_back();
+    }
+    // To look for what open files hold takes time where there are many objects.
+    if job.max_files > 0 && (is_sealed || sys::has_open_file(policy.max_open_files)) {
+        python.flush_files();
     }
     let files = match (job.max_files, is_sealed) {
         (0, _) => LeftFiles::default(),

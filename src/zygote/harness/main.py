@@ -37,9 +37,6 @@ FILE = answer.FILE
 # Where the runtime says what is in it.
 MANIFEST = "usr/share/py-executor/manifest.json"
 
-# No script has more files open.
-MAX_LOOKED_AT = 1024
-
 # How many event loops a sealed script can make.
 EVENT_LOOPS = 4
 
@@ -288,42 +285,29 @@ def run(script, inputs, max_result_bytes, nan_as_null, *files):
         return values.text_of(value, nan_as_null)
 
     figures.watch()
-    answered = _in_full(telling.raised, _run, script, inputs, files, max_result_bytes, text_of, telling.refused, True)
-    try:
-        if _may_hold_something():
-            _flush_files()
-    except BaseException:
-        pass  # there may be no memory for it, and signal handlers are the script's: the answer is there
-    return answered
+    return _in_full(telling.raised, _run, script, inputs, files, max_result_bytes, text_of, telling.refused, True)
 
 
-def _may_hold_something():
-    """Whether a file is open: to look for what it holds takes time where there are many objects."""
-    if scratch_files.is_active():
-        return any(True for _ in scratch_files.files())
-    return any(_is_file(descriptor) for descriptor in range(3, MAX_LOOKED_AT))
-
-
-def _is_file(descriptor):
-    try:
-        return _is_regular(_fstat(descriptor).st_mode)
-    except OSError:
-        return False
-
-
-def _flush_files():
+def flush_files():
     """A script may leave files open: when a program ends by itself, Python writes what they still hold."""
-    for kinds in ((_io.TextIOWrapper,), (_io.BufferedWriter, _io.BufferedRandom)):
-        for found in _objects():
-            if type(found) in kinds:
-                try:
-                    raw = (found.buffer if kinds[0] is _io.TextIOWrapper else found).raw
-                    # Not into a pipe that nobody reads.
-                    kind = type(raw)
-                    if kind is _InMemory or kind is _io.FileIO and _is_regular(_fstat(raw.fileno()).st_mode):
-                        found.flush()
-                except Exception:
-                    pass  # it is closed, or there is no room: nothing more can be done about it
+    try:
+        for kinds in ((_io.TextIOWrapper,), (_io.BufferedWriter, _io.BufferedRandom)):
+            for found in _objects():
+                if type(found) in kinds:
+                    _flush(found)
+    except BaseException:
+        pass  # there may be no memory for it, and signal handlers are the script's
+    return b""
+
+
+def _flush(file):
+    try:
+        raw = (file.buffer if type(file) is _io.TextIOWrapper else file).raw
+        # Not into a pipe that nobody reads.
+        if type(raw) is _InMemory or type(raw) is _io.FileIO and _is_regular(_fstat(raw.fileno()).st_mode):
+            file.flush()
+    except Exception:
+        pass  # it is closed, or there is no room: nothing more can be done about it
 
 
 def look(script, *names):
