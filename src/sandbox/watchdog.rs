@@ -5,7 +5,7 @@
 //! this shows is refused by the system call filter.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
@@ -29,9 +29,10 @@ const SOCKET_BYTES: u64 = 208 * 1024;
 
 /// What the kernel keeps for a mapping (struct vm_area_struct, and its place in the tree of them) and for a record lock
 /// (struct file_lock) is about 200 bytes. They count for more, because counting many takes seconds, in which there come
-/// to be more.
+/// to be more. Locks above all: while others are made, the kernel takes some 20 milliseconds for every 80 that it lists
+/// (file_rwsem in fs/locks.c), so that half a million would take minutes.
 const MAPPING_BYTES: u64 = 1024;
-const LOCK_BYTES: u64 = 1024;
+const LOCK_BYTES: u64 = 64 * 1024;
 
 /// More mappings than this no process can have (vm.max_map_count in proc_sys_vm(5)), unless the host allows it.
 const MAX_MAPPINGS: u64 = 65_530;
@@ -156,24 +157,35 @@ impl<'a> Watchdog<'a> {
     }
 
     /// Record locks that the processes hold, each a line of /proc/locks with the process's number (proc_locks(5)). Those
-    /// that belong to an open file instead have no number; the filter refuses to make any.
+    /// that belong to an open file instead have no number; the filter refuses to make any. The /proc of a PID namespace shows
+    /// no others than its own processes'.
     fn locks(&self, processes: &[Process]) -> u64 {
         let Ok(file) = fs::File::open("locks") else { return 0 };
-        let numbers: HashSet<&OsStr> = processes.iter().filter_map(|process| process.directory.file_name()).collect();
-        let (mut held, mut line) = (0, Vec::new());
+        let are_all_ours = self.policy.has(Mechanism::Namespaces);
+        let numbers = |processes: &[Process]| -> HashSet<OsString> {
+            processes.iter().filter_map(|process| process.directory.file_name().map(OsStr::to_owned)).collect()
+        };
+        let (mut held, mut line, mut ours) = (0, Vec::new(), numbers(processes));
         let mut file = BufReader::with_capacity(64 * 1024, file);
         for read in 1_u64.. {
             // No more than are too many.
-            let enough = held * LOCK_BYTES > self.policy.memory_bytes;
-            if enough || (read.is_multiple_of(1024) && (self.interrupted)()) {
+            if held * LOCK_BYTES > self.policy.memory_bytes {
                 break;
+            }
+            if read.is_multiple_of(1024) {
+                if (self.interrupted)() {
+                    break;
+                }
+                // There may be more by now: to read the list takes long where it is long.
+                ours = if are_all_ours { ours } else { numbers(&self.processes()) };
             }
             line.clear();
             if !file.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
                 break;
             }
             let holder = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).nth(4);
-            held += u64::from(holder.is_some_and(|number| numbers.contains(OsStr::from_bytes(number))));
+            let is_ours = |number: &[u8]| are_all_ours || ours.contains(OsStr::from_bytes(number));
+            held += u64::from(holder.is_some_and(is_ours));
         }
         held
     }
