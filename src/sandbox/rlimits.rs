@@ -63,10 +63,13 @@ pub fn stand_back() -> Result<(), SandboxError> {
     dumpable::while_shown(Mechanism::Rlimits, || offer_to_oom_killer(Score::Worker))
 }
 
-/// Bounds the CPU time of the process by the job's wall-clock time. The kernel counts from the start of the process
-/// and sends SIGXCPU, then, a second later, SIGKILL.
+/// Bounds the CPU time of the process by what all processors can do in the job's wall-clock time: threads must not end a
+/// script earlier than that. The kernel counts from the start of the process and sends SIGXCPU, then, a second later,
+/// SIGKILL.
 pub fn limit_cpu(time: Duration) -> Result<(), SandboxError> {
-    let seconds = time.as_secs_f64().ceil() as u64 + 1;
+    let processors = rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count());
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime).tv_sec.unsigned_abs();
+    let seconds = (time.as_secs_f64() * f64::from(processors)).ceil() as u64 + used + 2;
     set(Resource::Cpu, seconds, seconds + 1)
 }
 
