@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, StatusCode};
 
-use super::schema::{CheckRequest, Refusal};
+use super::schema::{CheckRequest, Identity, Refusals};
 use super::{Reply, Service};
 use crate::job::Form;
 use crate::outcome::{Checked, Ending};
@@ -18,18 +18,14 @@ use crate::outcome::{Checked, Ending};
     summary = "Look at a script without running it",
     description = "Says whether it compiles, whether it has a `main` and with which parameters, and whether the modules that \
                    it imports are here.",
-    params(
-        ("x-request-id" = Option<String>, Header, description = "An id of the caller's for the request"),
-        ("traceparent" = Option<String>, Header, description = "W3C Trace Context; its trace id is the request's id if there is no other"),
-    ),
+    params(Identity),
     request_body = CheckRequest,
     responses(
         (status = 200, description = "What was found out", body = Checked, headers(
             ("x-request-id" = String, description = "The request's id"),
             ("server-timing" = String, description = "How long the job waited for its turn and ran"),
         )),
-        (status = "4XX", description = "Something is wrong with the request, or the script cannot even be looked at", body = Refusal),
-        (status = "5XX", description = "It cannot be looked at now", body = Refusal, headers(("retry-after" = u64, description = "In how many seconds it is worth to try again"))),
+        Refusals,
     )
 )]
 pub async fn check(State(service): State<Arc<Service>>, request: Request<Body>) -> Reply {

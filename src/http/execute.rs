@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::schema::{ExecuteRequest, Refusal};
+use super::schema::{ExecuteRequest, Identity, Refusals};
 use super::{Reply, ReplyLimit, Service};
 use crate::job::Form;
 use crate::outcome::{Ending, Failure, Outcome};
@@ -28,18 +28,14 @@ struct Success<'a> {
     tag = "scripts",
     summary = "Run a script",
     description = "Answers with what `main()` returned and what the script printed. These two bodies are frozen.",
-    params(
-        ("x-request-id" = Option<String>, Header, description = "An id of the caller's for the request"),
-        ("traceparent" = Option<String>, Header, description = "W3C Trace Context; its trace id is the request's id if there is no other"),
-    ),
+    params(Identity),
     request_body = ExecuteRequest,
     responses(
         (status = 200, description = "`main()` returned this value", body = Success, headers(
             ("x-request-id" = String, description = "The request's id"),
             ("server-timing" = String, description = "How long the job waited for its turn and ran"),
         )),
-        (status = "4XX", description = "Something is wrong with the request or with the script", body = Refusal),
-        (status = "5XX", description = "It cannot be run now", body = Refusal, headers(("retry-after" = u64, description = "In how many seconds it is worth to try again"))),
+        Refusals,
     )
 )]
 pub async fn execute(State(service): State<Arc<Service>>, request: Request<Body>) -> Reply {

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::schema::Refusal;
+use super::schema::Refusals;
 use super::{Reply, Service};
 use crate::sandbox::posture::Posture;
 
@@ -31,7 +31,7 @@ struct Health<'a> {
     responses(
         (status = 200, description = "Scripts can be run", body = Health),
         (status = 503, description = "No script can be run at the moment", body = Health),
-        (status = "4XX", description = "Something is wrong with the request", body = Refusal),
+        Refusals,
     )
 )]
 pub async fn health(State(service): State<Arc<Service>>) -> Reply {

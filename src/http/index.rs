@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Reply;
-use super::schema::Refusal;
+use super::schema::Refusals;
 
 /// What this is.
 #[derive(Serialize, ToSchema)]
@@ -51,7 +51,7 @@ const INDEX: Index = Index {
     summary = "What this is",
     responses(
         (status = 200, description = "The service and its endpoints", body = Index),
-        (status = "4XX", description = "Something is wrong with the request", body = Refusal),
+        Refusals,
     )
 )]
 pub async fn index() -> Reply {

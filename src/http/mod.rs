@@ -12,6 +12,7 @@ mod reply;
 mod run;
 pub mod schema;
 mod stream;
+mod told;
 
 use std::sync::Arc;
 

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::schema::Refusal;
+use super::schema::Refusals;
 use super::{Reply, Service};
 use crate::config::Config;
 use crate::executor::Unavailable;
@@ -78,8 +78,7 @@ impl Limits {
     description = "Python's version, every package that is installed, and the limits in force.",
     responses(
         (status = 200, description = "What is here", body = Installed),
-        (status = "4XX", description = "Something is wrong with the request", body = Refusal),
-        (status = "5XX", description = "No script can be run at the moment", body = Refusal),
+        Refusals,
     )
 )]
 pub async fn packages(State(service): State<Arc<Service>>) -> Reply {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, IntoResponses, ToSchema};
 
 /// A script to run.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -27,7 +27,8 @@ pub struct ExecuteRequest {
     pub files: Option<BTreeMap<String, FileContent>>,
 }
 
-/// A script to run.
+/// A script to run. The fields are written out again, because a schema that takes them from elsewhere cannot say that there are
+/// no others.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunRequest {
@@ -91,4 +92,27 @@ pub struct Refusal {
     pub error: String,
     /// What the script printed until then; empty where nothing ran.
     pub stdout: String,
+}
+
+/// How a request may be told from others.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct Identity {
+    /// An id of the caller's for the request.
+    #[param(rename = "x-request-id", required = false)]
+    pub request_id: Option<String>,
+    /// W3C Trace Context; its trace id is the request's id if there is no other.
+    #[param(required = false)]
+    pub traceparent: Option<String>,
+}
+
+/// What any endpoint may answer instead.
+#[derive(Debug, Serialize, IntoResponses)]
+pub enum Refusals {
+    /// Something is wrong with the request, or with the script.
+    #[response(status = "4XX")]
+    Wrong(Refusal),
+    /// It cannot be answered now.
+    #[response(status = "5XX", headers(("retry-after" = u64, description = "In how many seconds it is worth to try again")))]
+    NotNow(Refusal),
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::id::{self, RequestId};
-use super::{Reply, ReplyLimit, Service, run};
+use super::{Reply, ReplyLimit, Service, told};
 use crate::executor::{Listener, Stream, Unavailable};
 use crate::job::Job;
 use crate::outcome::Outcome;
@@ -110,7 +110,7 @@ impl Events {
             Happening::Printed(stream, text) => printed(stream, &text),
             Happening::Ended(Ok(outcome)) => {
                 let id = self.id.clone();
-                event("outcome", &id::in_scope(id, async { run::reply(&outcome, None) }).await)
+                event("outcome", &id::in_scope(id, async { told::reply(&outcome, None) }).await)
             }
             Happening::Ended(Err(reason)) => event("error", &Reply::from(reason)),
         };
@@ -137,14 +137,14 @@ impl Events {
 
 /// The events of an outcome, as much of them as there is room for.
 fn together(outcome: &Outcome, printed: String, limit: ReplyLimit) -> String {
-    let whole = printed + &line("outcome", &run::reply(outcome, None).text());
+    let whole = printed + &line("outcome", &told::reply(outcome, None).text());
     if limit.size_of(whole.as_bytes()) <= limit.bytes {
         return whole;
     }
     // What was printed is in the body twice.
-    let without = run::size_without_streams(outcome, limit);
+    let without = told::size_without_streams(outcome, limit);
     let half = ReplyLimit { bytes: without + limit.bytes.saturating_sub(without + FRAMES) / 2, ..limit };
-    let fitted = run::fit(outcome, half);
+    let fitted = told::fit(outcome, half);
     let streams = [(Stream::Stdout, &fitted.stdout), (Stream::Stderr, &fitted.stderr)];
     let printed: String = streams.into_iter().map(|(stream, text)| line(name(stream), &json(text))).collect();
     printed + &line("outcome", &fitted.reply.text())

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::{File, Malformed, Token, is_relative_name, le_u32, length};
 use crate::outcome::Checked;
@@ -60,15 +61,17 @@ pub struct LeftFiles {
 }
 
 /// Something in the scratch directory that is not sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Omitted {
     pub name: String,
+    /// Bytes.
     pub size: u64,
     pub reason: Omission,
 }
 
 /// Why it is not sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Omission {
     /// It, or a directory that it lies in, has a name that begins with a dot.
     Hidden,
@@ -82,9 +85,12 @@ pub enum Omission {
     Unreadable,
     /// Its name is not UTF-8, too long, or leads astray on some system: with control characters, backslashes, a drive.
     Name,
+    /// The reply to a request, which has a limit at some front doors, has no room for it.
+    NoRoom,
 }
 
 impl Omission {
+    /// Those that a worker may say.
     pub const ALL: [Self; 6] =
         [Self::Hidden, Self::TooLarge, Self::TooMany, Self::NotRegular, Self::Unreadable, Self::Name];
 }

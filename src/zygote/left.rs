@@ -4,7 +4,7 @@
 //! because the script could read the same itself; it follows no link and waits for nothing all the same, so that what comes
 //! out is what lies there.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -77,39 +77,49 @@ impl<'a> Selection<'a> {
             }
             let component = name.to_string_lossy();
             let path = format!("{prefix}{component}");
-            if kind == FileType::Directory {
-                // A hidden directory is told of as a whole.
-                let inner = || openat(directory, &*name, DIRECTORY, Mode::empty());
-                match (is_hidden(&component), depth < MAX_DEPTH) {
-                    (true, _) => self.files.omit(&format!("{path}/"), 0, Omission::Hidden),
-                    (false, false) => self.files.omit(&format!("{path}/"), 0, Omission::Name),
-                    (false, true) => match inner() {
-                        Ok(inner) => self.walk(&inner, &format!("{path}/"), depth + 1),
-                        Err(_) => self.files.omit(&format!("{path}/"), 0, Omission::Unreadable),
-                    },
-                }
-                continue;
-            }
-            if kind != FileType::RegularFile {
-                self.files.omit(&path, 0, Omission::NotRegular);
-                continue;
-            }
-            let opened = openat(directory, &*name, FILE, Mode::empty()).map(std::fs::File::from).ok();
-            let stat = opened.as_ref().and_then(|file| fstat(file).ok());
-            let (Some(file), Some(stat)) = (opened, stat) else {
-                self.files.omit(&path, 0, if is_hidden(&component) { Omission::Hidden } else { Omission::Unreadable });
-                continue;
+            let refused = match kind {
+                FileType::Directory => self.directory(directory, &name, &path, depth).err(),
+                FileType::RegularFile => self.file(directory, &name, &path).err(),
+                _ => Some(Omission::NotRegular),
             };
-            let size = stat.st_size.unsigned_abs();
-            if is_hidden(&component) {
-                self.files.omit(&path, size, Omission::Hidden);
-            } else if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-                self.files.omit(&path, 0, Omission::NotRegular);
-            } else {
-                let is_text = name.to_str().is_ok() && !prefix.contains('\u{fffd}');
-                self.offer(if is_text { Ok(&path) } else { Err(&path) }, size, |limit| read(file, size, limit));
+            if let Some(reason) = refused {
+                let slash = if kind == FileType::Directory { "/" } else { "" };
+                self.files.omit(&format!("{path}{slash}"), 0, reason);
             }
         }
+    }
+
+    /// Walks through a directory, unless it is hidden: then it is told of as a whole.
+    fn directory(&mut self, above: &OwnedFd, name: &CStr, path: &str, depth: usize) -> Result<(), Omission> {
+        if is_hidden(&name.to_string_lossy()) {
+            return Err(Omission::Hidden);
+        }
+        if depth >= MAX_DEPTH {
+            return Err(Omission::Name);
+        }
+        let inner = openat(above, name, DIRECTORY, Mode::empty()).map_err(|_| Omission::Unreadable)?;
+        self.walk(&inner, &format!("{path}/"), depth + 1);
+        Ok(())
+    }
+
+    fn file(&mut self, directory: &OwnedFd, name: &CStr, path: &str) -> Result<(), Omission> {
+        let is_hidden = is_hidden(&name.to_string_lossy());
+        let unreadable = || if is_hidden { Omission::Hidden } else { Omission::Unreadable };
+        let file = openat(directory, name, FILE, Mode::empty()).map_err(|_| unreadable())?;
+        let stat = fstat(&file).map_err(|_| unreadable())?;
+        let size = stat.st_size.unsigned_abs();
+        if is_hidden {
+            self.files.omit(path, size, Omission::Hidden);
+            return Ok(());
+        }
+        // It may have become something else since it was listed.
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(Omission::NotRegular);
+        }
+        // What stands for bytes that are no text is not the name.
+        let is_text = name.to_str().is_ok() && !path.contains('\u{fffd}');
+        self.offer(if is_text { Ok(path) } else { Err(path) }, size, |limit| read(file.into(), size, limit));
+        Ok(())
     }
 
     /// Takes a file, or notes why not. `Err`: a name that is not UTF-8, as it can be shown.
@@ -118,29 +128,29 @@ impl<'a> Selection<'a> {
             Ok(name) if LeftFiles::is_portable_name(name) => name,
             Ok(name) | Err(name) => return self.files.omit(name, size, Omission::Name),
         };
+        // What the request has brought is known to the caller, unless the script has changed it.
         let brought = self.job.files.iter().find(|file| file.name == name && file.content.len() as u64 == size);
-        if brought.is_none() {
-            if size > self.left {
-                return self.files.omit(name, size, Omission::TooLarge);
-            }
-            if self.files.sent.len() >= self.job.max_files as usize {
-                return self.files.omit(name, size, Omission::TooMany);
-            }
+        if let Some(reason) = self.refusal(size).filter(|_| brought.is_none()) {
+            return self.files.omit(name, size, reason);
         }
         let Some(content) = read(size) else { return self.files.omit(name, size, Omission::Unreadable) };
-        // What the request has brought is known to the caller.
         if brought.is_some_and(|brought| brought.content == content) {
             return;
         }
         let bytes = content.len() as u64;
-        if bytes > self.left {
-            self.files.omit(name, bytes, Omission::TooLarge);
-        } else if self.files.sent.len() >= self.job.max_files as usize {
-            self.files.omit(name, bytes, Omission::TooMany);
-        } else {
-            self.left -= bytes;
-            self.files.sent.push(File { name: name.to_owned(), content });
+        if let Some(reason) = self.refusal(bytes) {
+            return self.files.omit(name, bytes, reason);
         }
+        self.left -= bytes;
+        self.files.sent.push(File { name: name.to_owned(), content });
+    }
+
+    /// Why a file of this size cannot be sent any more.
+    fn refusal(&self, size: u64) -> Option<Omission> {
+        if size > self.left {
+            return Some(Omission::TooLarge);
+        }
+        (self.files.sent.len() >= self.job.max_files as usize).then_some(Omission::TooMany)
     }
 }
 

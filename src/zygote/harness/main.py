@@ -40,6 +40,7 @@ MANIFEST = "usr/share/py-executor/manifest.json"
 # How many event loops a sealed script can make.
 EVENT_LOOPS = 4
 
+
 class _Descriptor(_io.FileIO):
     """A pipe that takes all that it is given: after a signal handler ran, write(2) may have taken only a part."""
 
@@ -359,10 +360,17 @@ def _run(script, inputs, files, max_result_bytes, text_of, refused, with_files=F
     try:
         answered = answer.returned(value, max_result_bytes, text_of)
         if with_files:
-            figures.save_open_ones(os.path.exists, os.remove)
+            _save_figures()
         return answered
     finally:
         answer.flush()
+
+
+def _save_figures():
+    try:
+        figures.save_open_ones(os.path.exists, os.remove)
+    except Exception:
+        pass  # the script has changed what is needed for it; its result is there
 
 
 def _source(script):

@@ -1,6 +1,6 @@
 //! How a script runs, and every way in which it can end.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::Server;
 
@@ -257,4 +257,27 @@ async fn main_that_returns_ends_the_job_whatever_is_left() {
     let start = std::time::Instant::now();
     Server::shared().execute(script).await.succeeds("5", "");
     assert!(start.elapsed() < crate::support::server::AT_ONCE, "{:?}", start.elapsed());
+}
+
+/// The kernel's limit on processor time stands behind the clock: what threads use together is no reason to end earlier.
+#[tokio::test]
+async fn threads_do_not_use_up_a_scripts_time() {
+    let script = "
+        import hashlib, threading, time
+
+        def burn(block, end):
+            # Without the interpreter's lock.
+            while time.monotonic() < end:
+                hashlib.sha256(block)
+
+        def main():
+            end = time.monotonic() + 3.5
+            threads = [threading.Thread(target=burn, args=(bytes(1 << 20), end)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            return 'in time'
+    ";
+    Server::shared().execute_with(script, json!({ "timeout": 4.9 })).await.succeeds(r#""in time""#, "");
 }
