@@ -7,13 +7,14 @@ WATCH_PORT ?= 9000
 FUZZ_SECONDS ?= 10
 URL ?= http://127.0.0.1:8080
 SECONDS ?= 600
+NAME ?= caller
 PLOT ?= target/bench/plot.svg
 
 RUNTIME := $(CURDIR)/target/layer/runtime
 TOOLS := $(CURDIR)/target/tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test attack bench soak bench-programs fuzz layer tools watch check clean build-RuntimeLayer
+.PHONY: help run test key attack bench soak bench-programs fuzz layer tools watch check clean build-RuntimeLayer
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -25,6 +26,10 @@ run: layer ## build what is needed and serve on http://127.0.0.1:8080 (PORT=...)
 
 test: layer tools ## build what is needed and pass all tests
 	cargo test --locked
+
+key: ## make an API key (NAME=...): the key for the caller, its digest for EXECUTOR_API_KEYS
+	@key=$$(head -c 24 /dev/urandom | base64 | tr '+/' '-_') && printf 'key:    %s\ndigest: %s:%s\n' \
+		"$$key" "$(NAME)" "$$(printf %s "$$key" | sha256sum | cut -d' ' -f1)"
 
 attack: ## attack a running service and say what held (URL=http://..., ATTACK_FLAGS=--lambda, --only PATTERN, --json)
 	cargo run --quiet --locked --example attack -- $(ATTACK_FLAGS) $(URL)

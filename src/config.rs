@@ -1,13 +1,19 @@
 //! The settings: environment variables, read once, all faults reported at once. Nothing else reads the environment.
 
-use std::collections::BTreeMap;
+mod reader;
+
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
+use crate::access::key::Key;
+use crate::access::rates::Rate;
 use crate::sandbox::posture::Strictness;
-use crate::sandbox::{Mechanism, Mechanisms, Policy};
+use crate::sandbox::{Mechanisms, Policy};
+use reader::Reader;
 
 const MIB: u64 = 1 << 20;
 
@@ -24,9 +30,16 @@ pub struct Setting {
 
 /// Every setting with the service's prefix.
 #[rustfmt::skip]
-pub const SETTINGS: [Setting; 22] = [
+pub const SETTINGS: [Setting; 33] = [
     Setting { name: "EXECUTOR_RUNTIME", default: "/opt/runtime", meaning: "directory of the Python runtime (`make layer` builds one)" },
     Setting { name: "EXECUTOR_HOST", default: "0.0.0.0", meaning: "address that the server listens on" },
+    Setting { name: "EXECUTOR_API_KEYS", default: "", meaning: "API keys, as `name:sha256hex`, separated by commas (`make key` makes one); with none, and no file of them, whoever reaches the service may run scripts" },
+    Setting { name: "EXECUTOR_API_KEYS_FILE", default: "", meaning: "a file of API keys, one in a line; it is read again when it changes" },
+    Setting { name: "EXECUTOR_RATE", default: "", meaning: "how often a caller (an API key, or else a client's address) may ask, such as `60/minute` (or `second`, `hour`); more is answered with 429; with none, as often as there is room" },
+    Setting { name: "EXECUTOR_RATE_BURST", default: "", meaning: "how many requests a caller may save up; with none, those of one unit of time" },
+    Setting { name: "EXECUTOR_PROXIES", default: "0, on Cloud Run 1", meaning: "proxies in front of the service that add the client's address to `X-Forwarded-For`; with 0 that header is not believed" },
+    Setting { name: "EXECUTOR_CONNECTIONS", default: "1000", meaning: "connections at the same time; beyond them, the one that has been idle for longest is closed" },
+    Setting { name: "EXECUTOR_IDLE_SECONDS", default: "620", meaning: "time that a connection may be idle between requests (load balancers expect up to 600 s)" },
     Setting { name: "EXECUTOR_TIMEOUT_SECONDS", default: "30", meaning: "wall-clock limit of a job; a request can only lower it" },
     Setting { name: "EXECUTOR_MEMORY_MB", default: "512", meaning: "memory of a job's whole process tree, MiB" },
     Setting { name: "EXECUTOR_MAX_PROCESSES", default: "64", meaning: "processes and threads of a job, together" },
@@ -43,11 +56,18 @@ pub const SETTINGS: [Setting; 22] = [
     Setting { name: "EXECUTOR_QUEUE_SECONDS", default: "10", meaning: "time a job waits for its turn before it is answered with 503" },
     Setting { name: "EXECUTOR_GRACE_SECONDS", default: "9", meaning: "time that running jobs get to finish after SIGTERM" },
     Setting { name: "EXECUTOR_PRELOAD", default: "numpy,pandas", meaning: "modules that are imported before a job arrives, separated by commas; with none, common ones of the standard library are not either" },
+    Setting { name: "EXECUTOR_RENEW_AFTER", default: "100000", meaning: "scripts after which the warm Python is replaced by a new one, without a pause; 0 for never (on Lambda never, because the platform renews its environments)" },
+    Setting { name: "EXECUTOR_RENEW_MB", default: "128", meaning: "growth of the warm Python after which it is replaced, MiB" },
     Setting { name: "EXECUTOR_POLICY", default: "strict", meaning: "`strict` refuses to start where a promise cannot be kept, `relaxed` starts and says what is missing" },
     Setting { name: "EXECUTOR_WITHOUT", default: "", meaning: "mechanisms of the sandbox that are not used, separated by commas, to see what each is good for" },
     Setting { name: "EXECUTOR_STREAM", default: "off", meaning: "`on` where the Lambda function's URL has the invoke mode `RESPONSE_STREAM`: answers are sent as they come; an HTTP API needs a function of its own then" },
     Setting { name: "EXECUTOR_LOG", default: "info", meaning: "what is logged: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber" },
+    Setting { name: "EXECUTOR_LOG_FORMAT", default: "that of the platform", meaning: "`json`, `text`, `cloudwatch` (default on Lambda; with metrics in the embedded format) or `google` (default on Cloud Run)" },
+    Setting { name: "EXECUTOR_LOG_SCRIPTS", default: "off", meaning: "`on` to log scripts and what they print, 8 KiB of each" },
 ];
+
+/// Settings that have the names which platforms and other programs give them.
+const OTHERS: [&str; 2] = ["PORT", "GOOGLE_CLOUD_PROJECT"];
 
 /// The service's settings.
 #[derive(Debug, Clone)]
@@ -56,6 +76,14 @@ pub struct Config {
     pub host: IpAddr,
     /// `PORT`, as Cloud Run sets it; 0 for any free port.
     pub port: u16,
+    pub api_keys: Vec<Key>,
+    pub api_keys_file: Option<PathBuf>,
+    /// How often a caller may ask, unless its key says otherwise.
+    pub rate: Option<Rate>,
+    /// How many entries of `X-Forwarded-For` are believed.
+    pub proxies: usize,
+    pub connections: usize,
+    pub idle: Duration,
     pub timeout: Duration,
     pub policy: Policy,
     pub max_stdout_bytes: usize,
@@ -72,7 +100,87 @@ pub struct Config {
     pub without: Mechanisms,
     /// Whether Lambda expects answers as streams.
     pub stream: bool,
-    pub log: String,
+    pub renewal: Renewal,
+    pub log: LogConfig,
+}
+
+/// When a zygote is replaced by a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Renewal {
+    /// After so many workers; 0 for never.
+    pub workers: u64,
+    pub growth_bytes: u64,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    /// A filter of tracing-subscriber.
+    pub filter: String,
+    pub format: LogFormat,
+    /// Whether scripts and what they print are logged.
+    pub scripts: bool,
+    /// The Google Cloud project that traces belong to.
+    pub project: Option<String>,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// JSON.
+    Json,
+    /// For people.
+    Text,
+    /// JSON as Lambda and CloudWatch read it, metrics included.
+    CloudWatch,
+    /// JSON as Google Cloud Logging reads it.
+    Google,
+}
+
+impl FromStr for LogFormat {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "json" => Ok(Self::Json),
+            "text" => Ok(Self::Text),
+            "cloudwatch" => Ok(Self::CloudWatch),
+            "google" => Ok(Self::Google),
+            _ => Err(()),
+        }
+    }
+}
+
+/// What the service runs on, as far as that decides defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Platform {
+    Linux,
+    CloudRun,
+    Lambda,
+}
+
+impl Platform {
+    /// By variables that each platform sets, and no tool that imitates it on somebody's machine.
+    fn of_this_process() -> Self {
+        let is_set = |name: &str| std::env::var_os(name).is_some();
+        match () {
+            () if is_set("LAMBDA_TASK_ROOT") => Self::Lambda,
+            () if is_set("K_SERVICE") => Self::CloudRun,
+            () => Self::Linux,
+        }
+    }
+
+    fn proxies(self) -> u64 {
+        u64::from(self == Self::CloudRun)
+    }
+
+    fn log_format(self) -> LogFormat {
+        match self {
+            Self::Linux => LogFormat::Json,
+            Self::CloudRun => LogFormat::Google,
+            Self::Lambda => LogFormat::CloudWatch,
+        }
+    }
 }
 
 /// What is wrong with the environment: each fault in a line.
@@ -91,22 +199,28 @@ impl Config {
     /// Reads the process's environment.
     pub fn from_environment() -> Result<Self, ConfigError> {
         let text = |string: std::ffi::OsString| string.to_string_lossy().into_owned();
-        let mut config = Self::from_variables(std::env::vars_os().map(|(name, value)| (text(name), text(value))))?;
-        // A Lambda function's /tmp is its own. The variable is set in every function, and by no tool that imitates one
-        // on somebody's machine.
-        config.policy.owns_tmp = std::env::var_os("LAMBDA_TASK_ROOT").is_some();
-        Ok(config)
+        let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+        Self::from_variables(variables, Platform::of_this_process())
     }
 
-    /// Reads settings from these variables; those without the prefix, but for `PORT`, are not ours and are ignored.
-    pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
-        let ours = |(name, _): &(String, String)| name.starts_with("EXECUTOR_") || name == "PORT";
-        let mut reader = Reader { variables: variables.into_iter().filter(ours).collect(), faults: Vec::new() };
+    /// Reads settings from these variables; those without the prefix are not ours and are ignored, but for two.
+    pub fn from_variables(
+        variables: impl IntoIterator<Item = (String, String)>,
+        platform: Platform,
+    ) -> Result<Self, ConfigError> {
+        let ours = |(name, _): &(String, String)| name.starts_with("EXECUTOR_") || OTHERS.contains(&name.as_str());
+        let mut reader = Reader::new(variables.into_iter().filter(ours).collect());
         let processors = std::thread::available_parallelism().map_or(1, |number| number.get() as u64);
         let config = Self {
             runtime: reader.value("EXECUTOR_RUNTIME", "a path", PathBuf::from("/opt/runtime")),
             host: reader.value("EXECUTOR_HOST", "an IP address", IpAddr::from([0, 0, 0, 0])),
             port: reader.value("PORT", "a port number", 8080),
+            api_keys: reader.keys("EXECUTOR_API_KEYS"),
+            api_keys_file: reader.text("EXECUTOR_API_KEYS_FILE").map(PathBuf::from),
+            rate: rate(&mut reader),
+            proxies: reader.number("EXECUTOR_PROXIES", platform.proxies(), 0..=16) as usize,
+            connections: reader.number("EXECUTOR_CONNECTIONS", 1000, 1..=1 << 20) as usize,
+            idle: reader.seconds("EXECUTOR_IDLE_SECONDS", 620.0),
             timeout: reader.seconds("EXECUTOR_TIMEOUT_SECONDS", 30.0),
             policy: Policy {
                 mechanisms: Mechanisms::new(),
@@ -116,7 +230,8 @@ impl Config {
                 scratch_bytes: reader.number("EXECUTOR_SCRATCH_MB", 64, 1..=1 << 20) * MIB,
                 scratch_inodes: reader.number("EXECUTOR_SCRATCH_FILES", 16_384, 16..=1 << 24),
                 watch_bytes: WATCH_BYTES,
-                owns_tmp: false,
+                // A Lambda function's /tmp is its own.
+                owns_tmp: platform == Platform::Lambda,
             },
             max_stdout_bytes: reader.bytes("EXECUTOR_MAX_STDOUT_BYTES", 1 << 20),
             max_result_bytes: reader.bytes("EXECUTOR_MAX_RESULT_BYTES", 5 << 20),
@@ -131,101 +246,33 @@ impl Config {
             strictness: reader.value("EXECUTOR_POLICY", "`strict` or `relaxed`", Strictness::Strict),
             without: reader.mechanisms("EXECUTOR_WITHOUT"),
             stream: reader.switch("EXECUTOR_STREAM"),
-            log: reader.value("EXECUTOR_LOG", "a log filter", "info".to_owned()),
+            renewal: Renewal {
+                workers: reader.number("EXECUTOR_RENEW_AFTER", 100_000, 0..=u64::MAX),
+                growth_bytes: reader.number("EXECUTOR_RENEW_MB", 128, 1..=1 << 20) * MIB,
+            },
+            log: LogConfig {
+                filter: reader.value("EXECUTOR_LOG", "a log filter", "info".to_owned()),
+                format: reader.value(
+                    "EXECUTOR_LOG_FORMAT",
+                    "`json`, `text`, `cloudwatch` or `google`",
+                    platform.log_format(),
+                ),
+                scripts: reader.switch("EXECUTOR_LOG_SCRIPTS"),
+                project: reader.text("GOOGLE_CLOUD_PROJECT"),
+            },
         };
         reader.finish().map(|()| config)
     }
 }
 
-/// Takes variables out one by one and notes what is wrong with each.
-struct Reader {
-    variables: BTreeMap<String, String>,
-    faults: Vec<String>,
-}
-
-impl Reader {
-    fn value<T: std::str::FromStr>(&mut self, name: &str, expected: &str, default: T) -> T {
-        let Some(text) = self.variables.remove(name) else { return default };
-        text.trim().parse().unwrap_or_else(|_| {
-            self.faults.push(format!("{name} must be {expected}, not {text:?}"));
-            default
-        })
+/// The burst without a rate would do nothing.
+fn rate(reader: &mut Reader) -> Option<Rate> {
+    let (rate, burst) =
+        (reader.optional::<Rate>("EXECUTOR_RATE"), reader.optional::<NonZeroU32>("EXECUTOR_RATE_BURST"));
+    if rate.is_none() && burst.is_some() {
+        reader.fault("EXECUTOR_RATE_BURST needs EXECUTOR_RATE".to_owned());
     }
-
-    fn number(&mut self, name: &str, default: u64, range: std::ops::RangeInclusive<u64>) -> u64 {
-        let expected = format!("a whole number between {} and {}", range.start(), range.end());
-        let number = self.value(name, &expected, default);
-        if range.contains(&number) {
-            return number;
-        }
-        self.faults.push(format!("{name} must be {expected}, not {number}"));
-        default
-    }
-
-    fn bytes(&mut self, name: &str, default: u64) -> usize {
-        self.number(name, default, 1024..=1 << 30) as usize
-    }
-
-    fn switch(&mut self, name: &str) -> bool {
-        match self.variables.remove(name).as_deref().map(str::trim) {
-            None | Some("off") => false,
-            Some("on") => true,
-            Some(other) => {
-                self.faults.push(format!("{name} must be `on` or `off`, not {other:?}"));
-                false
-            }
-        }
-    }
-
-    fn seconds(&mut self, name: &str, default: f64) -> Duration {
-        const EXPECTED: &str = "a number of seconds, more than 0 and at most 3600";
-        let seconds = self.value(name, EXPECTED, default);
-        match Duration::try_from_secs_f64(seconds) {
-            Ok(duration) if !duration.is_zero() && seconds <= 3600.0 => duration,
-            _ => {
-                self.faults.push(format!("{name} must be {EXPECTED}, not {seconds}"));
-                Duration::from_secs_f64(default)
-            }
-        }
-    }
-
-    fn mechanisms(&mut self, name: &str) -> Mechanisms {
-        let text = self.variables.remove(name).unwrap_or_default();
-        let mut mechanisms = Mechanisms::new();
-        for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
-            let known = Mechanism::named(word);
-            mechanisms.extend(known);
-            if known.is_none() {
-                let names = Mechanism::ALL.map(Mechanism::name).join(", ");
-                self.faults.push(format!("{name}: {word:?} is not a mechanism; mechanisms: {names}"));
-            }
-        }
-        mechanisms
-    }
-
-    fn modules(&mut self, name: &str, default: &str) -> Vec<String> {
-        let text = self.variables.remove(name).unwrap_or_else(|| default.to_owned());
-        let modules: Vec<String> =
-            text.split(',').map(str::trim).filter(|module| !module.is_empty()).map(str::to_owned).collect();
-        let identifier = |part: &str| {
-            !part.starts_with(|c: char| c.is_ascii_digit())
-                && !part.is_empty()
-                && part.chars().all(|c| c.is_alphanumeric() || c == '_')
-        };
-        for module in modules.iter().filter(|module| !module.split('.').all(identifier)) {
-            self.faults.push(format!("{name}: {module:?} is not the name of a module"));
-        }
-        modules
-    }
-
-    fn finish(mut self) -> Result<(), ConfigError> {
-        let unknown = |name: &String| {
-            let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
-            format!("unknown setting {name}; known settings: {}", known.join(", "))
-        };
-        self.faults.extend(self.variables.keys().map(unknown));
-        if self.faults.is_empty() { Ok(()) } else { Err(ConfigError(self.faults)) }
-    }
+    rate.map(|rate| burst.map_or(rate, |burst| rate.with_burst(burst)))
 }
 
 #[cfg(test)]
@@ -233,13 +280,16 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        Config::from_variables(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        Config::from_variables(
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+            Platform::Linux,
+        )
     }
 
     #[test]
     fn every_setting_is_known_and_has_the_default_that_its_table_says() {
         // Setting each to its documented default must be accepted and change nothing.
-        let documented = SETTINGS.iter().filter(|setting| setting.name != "EXECUTOR_CONCURRENCY");
+        let documented = SETTINGS.iter().filter(|setting| !setting.default.contains(' '));
         let explicit: Vec<_> = documented.map(|setting| (setting.name, setting.default)).collect();
         assert_eq!(format!("{:?}", read(&explicit).unwrap()), format!("{:?}", read(&[]).unwrap()));
     }
@@ -248,7 +298,8 @@ mod tests {
     fn every_setting_is_read() {
         for setting in &SETTINGS {
             let error = read(&[(setting.name, "\u{1f40d} no such value")]);
-            let accepts_any_text = ["EXECUTOR_RUNTIME", "EXECUTOR_LOG"].contains(&setting.name);
+            let accepts_any_text =
+                ["EXECUTOR_RUNTIME", "EXECUTOR_LOG", "EXECUTOR_API_KEYS_FILE"].contains(&setting.name);
             assert_eq!(error.is_err(), !accepts_any_text, "{}", setting.name);
         }
     }

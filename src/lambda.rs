@@ -19,11 +19,14 @@ use serde_json::value::RawValue;
 use tower::ServiceExt;
 use tower::util::MapFutureLayer;
 
+use crate::access::Access;
 use crate::config::Config;
 use crate::executor::Executor;
 use crate::http::id::InvocationId;
+use crate::http::peer::{Authorized, Peer};
 use crate::http::{self, ReplyLimit, Service};
 use crate::sandbox::privileges;
+use crate::telemetry::metrics::Metrics;
 use crate::{sys, telemetry};
 use event::Event;
 
@@ -43,8 +46,12 @@ fn run() -> Result<(), Error> {
     telemetry::start(&config.log)?;
     let installation = privileges::give_up(&config.runtime, &config.without)?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let executor = Executor::start(&config, installation).await?;
-        let service = Arc::new(Service::new(&config, executor));
+        let access = Access::new(&config)?;
+        let metrics = Arc::new(Metrics::new());
+        let executor = Executor::start(&config, installation, Arc::clone(&metrics)).await?;
+        let service = Arc::new(Service::new(&config, executor, access, metrics));
+        let reading = Arc::clone(&service);
+        tokio::spawn(async move { reading.access.keep_reading().await });
         serve(http::router(Arc::clone(&service)), service, config.stream).await
     })
 }
@@ -67,20 +74,25 @@ async fn serve(router: Router, service: Arc<Service>, stream: bool) -> Result<()
         let router = router.clone().layer(Extension(InvocationId(event.context.request_id.clone())));
         async move {
             let LambdaEvent { payload, context } = event;
-            Ok::<_, Error>(match event::read(&payload)? {
-                Event::Http(request) if stream && event::can_be_streamed(&request) => {
-                    let event = LambdaEvent { payload: *request, context };
-                    FunctionResponse::StreamingResponse(StreamAdapter::from(router).oneshot(event).await?)
-                }
-                Event::Http(request) => {
-                    let router = router.layer(Extension(ReplyLimit { bytes: MAX_REPLY_BYTES, in_string: true }));
-                    let event = LambdaEvent { payload: *request, context };
-                    FunctionResponse::BufferedResponse(Answer::Http(Adapter::from(router).oneshot(event).await?))
-                }
+            let request = match event::read(&payload)? {
+                Event::Http(request) => *request,
                 Event::Direct(request) => {
-                    FunctionResponse::BufferedResponse(Answer::Direct(invoke(router, request).await?))
+                    return Ok(FunctionResponse::BufferedResponse(Answer::Direct(invoke(router, request).await?)));
                 }
-            })
+            };
+            let router = match event::source(&request) {
+                Some(source) => router.layer(Extension(Peer(source))),
+                None => router,
+            };
+            if stream && event::can_be_streamed(&request) {
+                let event = LambdaEvent { payload: request, context };
+                return Ok(FunctionResponse::StreamingResponse(StreamAdapter::from(router).oneshot(event).await?));
+            }
+            let router = router.layer(Extension(ReplyLimit { bytes: MAX_REPLY_BYTES, in_string: true }));
+            let event = LambdaEvent { payload: request, context };
+            Ok::<_, Error>(FunctionResponse::BufferedResponse(Answer::Http(
+                Adapter::from(router).oneshot(event).await?,
+            )))
         }
     });
     Runtime::new(handler).layer(TracingLayer::new()).layer(settle).run().await
@@ -98,6 +110,7 @@ async fn invoke(router: Router, payload: &RawValue) -> Result<Box<RawValue>, Err
     let request = Request::post("/execute")
         .header(CONTENT_TYPE, "application/json")
         .extension(ReplyLimit { bytes: MAX_REPLY_BYTES, in_string: false })
+        .extension(Authorized)
         .body(Body::from(payload.get().to_owned()))?;
     let body = router.oneshot(request).await?.into_body().collect().await?.to_bytes();
     Ok(serde_json::from_slice(&body)?)

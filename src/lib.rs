@@ -2,7 +2,7 @@
 //!
 //! The path of a request, which is also the order of the modules:
 //!
-//! 1. [`config`] is read, once; [`sandbox::privileges`] are given up; [`telemetry`] starts.
+//! 1. [`config`] is read, once, and [`access::keys`], whenever they change; [`sandbox::privileges`] are given up; [`telemetry`] starts.
 //! 2. A front door, [`server`] or [`lambda`], takes a request and hands it to the one Router of [`http`].
 //! 3. [`job`] turns its bytes into a `Job`, or says what is wrong with them.
 //! 4. [`executor`] takes a parked worker, sends it the job, and watches: time, output, the worker's guard.
@@ -14,6 +14,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod access;
 pub mod config;
 pub mod telemetry;
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
-use crate::protocol::{Exception, LeftFiles};
+use crate::protocol::{Exception, LeftFiles, Used};
 
 /// The end of a job, and what came of it until then.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Outcome {
     /// Files in the scratch directory, if they were wanted.
     pub files: LeftFiles,
     pub usage: Usage,
+    /// What was used, where the answer does not wait for that.
+    pub used_later: Option<oneshot::Receiver<Used>>,
 }
 
 /// What reached one of the standard streams.
@@ -43,6 +46,20 @@ pub struct Usage {
     pub queue: Duration,
 }
 
+impl Usage {
+    /// What a guard says that was used.
+    pub fn add(&mut self, used: Used) {
+        (self.cpu, self.max_rss_bytes) = (Duration::from_micros(used.cpu_us), used.max_rss_bytes);
+    }
+}
+
+impl Printed {
+    /// How much was printed.
+    pub fn bytes(&self) -> usize {
+        self.text.len() + self.left_out
+    }
+}
+
 /// How a job ended.
 #[derive(Debug)]
 pub enum Ending {
@@ -51,6 +68,42 @@ pub enum Ending {
     /// Nothing ran; this is what can be told by looking at the script.
     Checked(Box<Checked>),
     Failed(Failure),
+}
+
+/// How a script ended: `ok` with a result, `error` by an exception or without a proper result, else by `timeout`, for its
+/// `memory`, `killed` by a signal or another limit, or `exited` before `main` returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Ok,
+    Error,
+    Timeout,
+    Memory,
+    Killed,
+    Exited,
+}
+
+impl Status {
+    /// As it stands in answers, in the log and in metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Error => "error",
+            Self::Timeout => "timeout",
+            Self::Memory => "memory",
+            Self::Killed => "killed",
+            Self::Exited => "exited",
+        }
+    }
+}
+
+impl Ending {
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Returned(_) | Self::Checked(_) => Status::Ok,
+            Self::Failed(failure) => failure.status(),
+        }
+    }
 }
 
 /// What can be told of a script without running it.
@@ -177,6 +230,27 @@ pub enum Failure {
     Killed(i32),
     /// Something else than the worker wrote to the worker's channel.
     Tampered,
+}
+
+impl Failure {
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Raised(exception) => match exception.class.as_str() {
+                "SystemExit" => Status::Exited,
+                "MemoryError" => Status::Memory,
+                _ => Status::Error,
+            },
+            Self::NotSerializable(_)
+            | Self::ResultTooLarge { .. }
+            | Self::NoMain
+            | Self::MainNotCallable
+            | Self::Tampered => Status::Error,
+            Self::TimedOut { .. } => Status::Timeout,
+            Self::OutOfMemory { .. } => Status::Memory,
+            Self::Exited(_) => Status::Exited,
+            Self::OutOfProcesses { .. } | Self::OutOfScratch { .. } | Self::Killed(_) => Status::Killed,
+        }
+    }
 }
 
 impl fmt::Display for Failure {

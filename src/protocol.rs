@@ -35,6 +35,8 @@ pub enum ZygoteRequest {
     /// Fork another zygote, which imports these modules. Carries the ends that it is to have of a socket, and of a pipe
     /// that says by its end when it has died.
     Preload(Vec<String>),
+    /// Say that it is still there.
+    Ping,
 }
 
 /// What a zygote answers.
@@ -55,6 +57,8 @@ pub enum ZygoteReply {
     Forked,
     /// The fork failed.
     NotForked { reason: String },
+    /// It is still there. Its resident memory at its largest.
+    Pong { max_rss_bytes: u64 },
 }
 
 /// What a zygote brings.

@@ -1,16 +1,20 @@
-//! The zygotes: one that is up as soon as Python is, and one of it with modules preloaded. They are replaced when they die.
+//! The zygotes: one that is up as soon as Python is, and one of it with modules preloaded. They are replaced
+//! when they die, hang, or have done enough.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::process::Child;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::zygote::Zygote;
-use crate::sandbox::Policy;
+use super::zygote::{Lifeline, StartError, Zygote};
+use crate::config::Renewal;
 use crate::sandbox::privileges::Installation;
+use crate::sandbox::{Mechanism, Policy};
+use crate::telemetry::metrics::{Metrics, Zygote as Kind, ZygoteEnd};
 
 /// Between two attempts of something that failed: long enough not to take a processor, short enough to recover at once.
 pub const RETRY: Duration = Duration::from_millis(100);
@@ -20,6 +24,9 @@ const INFANT: Duration = Duration::from_secs(1);
 
 /// The longest pause before a zygote is replaced.
 const MAX_BACK_OFF: Duration = Duration::from_secs(1);
+
+/// How often zygotes are asked whether they are there.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// What there is of a zygote.
 #[derive(Clone)]
@@ -54,6 +61,8 @@ pub struct Nursery {
     pub installation: Installation,
     pub policy: Policy,
     pub preload: Vec<String>,
+    pub renewal: Renewal,
+    pub metrics: Arc<Metrics>,
 }
 
 /// Keeps the zygotes alive.
@@ -63,42 +72,88 @@ pub struct Parents {
     preloaded: watch::Sender<State>,
 }
 
+/// A first zygote, and the preloaded one that was forked of it, if there is one.
+pub struct Generation {
+    pub base: Arc<Zygote>,
+    pub child: Child,
+    pub preloaded: Option<Preloaded>,
+}
+
+pub struct Preloaded {
+    zygote: Arc<Zygote>,
+    lifeline: Lifeline,
+}
+
+/// Why a generation ends.
+enum End {
+    Lost(ZygoteEnd),
+    /// This one takes its place.
+    Spent(Box<Generation>),
+}
+
 impl Parents {
     /// `zygote` is up.
     pub fn new(nursery: Nursery, zygote: Arc<Zygote>) -> (Self, Family) {
+        nursery.metrics.zygote_started(Kind::Base);
         let (base, base_seen) = watch::channel(State::Up(zygote));
         let (preloaded, preloaded_seen) = watch::channel(State::Coming);
         (Self { nursery, base, preloaded }, Family { base: base_seen, preloaded: preloaded_seen })
     }
 
-    /// Replaces what dies or is condemned. `child` is the first zygote's process.
-    pub async fn keep(self, mut zygote: Arc<Zygote>, mut child: Child) {
+    /// Replaces what dies, hangs or has done enough.
+    pub async fn keep(self, mut generation: Generation) {
         let mut back_off = BackOff::default();
+        // They end when the last of their workers has.
+        let mut retired = JoinSet::new();
         loop {
             let born = Instant::now();
-            tokio::select! {
-                _ = child.wait() => warn!("a zygote has died; starting another"),
-                () = zygote.condemned() => warn!("a zygote does not work any more; starting another"),
-                () = self.keep_preloaded(&zygote) => {}
+            match self.watch(&mut generation).await {
+                End::Spent(next) => {
+                    info!("new zygotes take the place of those that have done enough");
+                    self.note_end(&generation, ZygoteEnd::Renewed);
+                    self.retire(&generation);
+                    self.announce(&next);
+                    let mut old = std::mem::replace(&mut generation, *next).child;
+                    retired.spawn(async move { old.wait().await });
+                }
+                End::Lost(reason) => {
+                    warn!(?reason, "a zygote is lost; starting another");
+                    self.note_end(&generation, reason);
+                    self.retire(&generation);
+                    self.base.send_replace(State::Coming);
+                    self.preloaded.send_replace(State::Coming);
+                    if let Err(error) = generation.child.kill().await {
+                        error!(%error, "cannot end a zygote");
+                    }
+                    back_off.after(born.elapsed());
+                    generation = self.start(&mut back_off).await;
+                    info!("a new zygote is up");
+                    self.base.send_replace(State::Up(Arc::clone(&generation.base)));
+                }
             }
-            self.base.send_replace(State::Coming);
-            self.preloaded.send_replace(State::Coming);
-            if let Err(error) = child.kill().await {
-                error!(%error, "cannot end a zygote");
-            }
-            back_off.after(born.elapsed());
-            (zygote, child) = self.start(&mut back_off).await;
-            info!("a new zygote is up");
-            self.base.send_replace(State::Up(Arc::clone(&zygote)));
+            while retired.try_join_next().is_some() {}
         }
     }
 
-    async fn start(&self, back_off: &mut BackOff) -> (Arc<Zygote>, Child) {
-        let Nursery { installation, policy, preload } = &self.nursery;
+    async fn watch(&self, generation: &mut Generation) -> End {
+        let Generation { base, child, preloaded } = generation;
+        tokio::select! {
+            _ = child.wait() => End::Lost(ZygoteEnd::Died),
+            () = base.condemned() => End::Lost(ZygoteEnd::Hung),
+            () = self.keep_preloaded(base, preloaded.take()) => End::Lost(ZygoteEnd::Hung),
+            next = self.successor(base) => End::Spent(Box::new(next)),
+        }
+    }
+
+    async fn start(&self, back_off: &mut BackOff) -> Generation {
+        let Nursery { installation, policy, preload, metrics, .. } = &self.nursery;
         loop {
             back_off.pause().await;
             match Zygote::start(installation, policy, preload).await {
-                Ok((zygote, child)) => return (Arc::new(zygote), child),
+                Ok((zygote, child)) => {
+                    metrics.zygote_started(Kind::Base);
+                    return Generation { base: Arc::new(zygote), child, preloaded: None };
+                }
                 Err(error) => {
                     error!(%error, "a zygote did not start");
                     back_off.more();
@@ -107,8 +162,77 @@ impl Parents {
         }
     }
 
+    fn retire(&self, generation: &Generation) {
+        generation.base.retire();
+        if let Some(preloaded) = self.preloaded.borrow().zygote() {
+            preloaded.retire();
+        }
+    }
+
+    /// Both zygotes are to have all that these have.
+    fn announce(&self, next: &Generation) {
+        self.base.send_replace(State::Up(Arc::clone(&next.base)));
+        self.preloaded.send_replace(match &next.preloaded {
+            Some(preloaded) => State::Up(Arc::clone(&preloaded.zygote)),
+            None => State::Failed,
+        });
+    }
+
+    fn note_end(&self, generation: &Generation, reason: ZygoteEnd) {
+        self.nursery.metrics.zygote_ended(generation.base.kind(), reason);
+        if let Some(preloaded) = self.preloaded.borrow().zygote() {
+            self.nursery.metrics.zygote_ended(preloaded.kind(), reason);
+        }
+    }
+
+    /// Asks both zygotes again and again whether they are there. When one has done enough, starts others, while these go on.
+    async fn successor(&self, base: &Zygote) -> Generation {
+        if self.nursery.policy.has(Mechanism::Seal) {
+            // While a sealed script runs, nothing is started beside it; and Lambda renews its environments by itself.
+            return std::future::pending().await;
+        }
+        loop {
+            let preloaded = self.preloaded.borrow().zygote().cloned();
+            for zygote in [Some(base), preloaded.as_deref()].into_iter().flatten() {
+                // Whoever does not answer is condemned.
+                let _ = zygote.ping().await;
+                if zygote.is_spent(self.nursery.renewal) {
+                    return self.start_whole().await;
+                }
+            }
+            tokio::time::sleep(HEARTBEAT).await;
+        }
+    }
+
+    /// Starts both zygotes, however often that takes.
+    async fn start_whole(&self) -> Generation {
+        let mut back_off = BackOff::default();
+        loop {
+            let mut generation = self.start(&mut back_off).await;
+            if self.nursery.preload.is_empty() {
+                return generation;
+            }
+            match self.fork_preloaded(&generation.base).await {
+                Ok(preloaded) => {
+                    generation.preloaded = Some(preloaded);
+                    return generation;
+                }
+                Err(error) => {
+                    error!(%error, "cannot preload modules");
+                    back_off.more();
+                }
+            }
+        }
+    }
+
+    async fn fork_preloaded(&self, base: &Arc<Zygote>) -> Result<Preloaded, StartError> {
+        let (zygote, lifeline) = base.preload(&self.nursery.preload).await?;
+        self.nursery.metrics.zygote_started(Kind::Preloaded);
+        Ok(Preloaded { zygote: Arc::new(zygote), lifeline })
+    }
+
     /// Keeps a preloaded zygote of this one alive, until that takes another one of this one too.
-    async fn keep_preloaded(&self, zygote: &Zygote) {
+    async fn keep_preloaded(&self, base: &Arc<Zygote>, mut there: Option<Preloaded>) {
         if self.nursery.preload.is_empty() {
             self.preloaded.send_replace(State::Failed);
             return std::future::pending().await;
@@ -116,19 +240,24 @@ impl Parents {
         let mut back_off = BackOff::default();
         loop {
             let born = Instant::now();
-            match zygote.preload(&self.nursery.preload).await {
-                Ok((preloaded, mut lifeline)) => {
+            let forked = match there.take() {
+                Some(preloaded) => Ok(preloaded),
+                None => self.fork_preloaded(base).await,
+            };
+            match forked {
+                Ok(Preloaded { zygote, mut lifeline }) => {
                     info!(modules = self.nursery.preload.join(","), "preloaded");
-                    let preloaded = Arc::new(preloaded);
-                    self.preloaded.send_replace(State::Up(Arc::clone(&preloaded)));
+                    self.preloaded.send_replace(State::Up(Arc::clone(&zygote)));
                     tokio::select! {
                         () = lifeline.ended() => warn!("the preloaded zygote has died; starting another"),
-                        () = preloaded.condemned() => {
+                        () = zygote.condemned() => {
                             // It may have been stopped: only the end of the first one is sure to take it along.
                             warn!("the preloaded zygote does not work any more; starting both anew");
                             return;
                         }
                     }
+                    zygote.retire();
+                    self.nursery.metrics.zygote_ended(Kind::Preloaded, ZygoteEnd::Died);
                     self.preloaded.send_replace(State::Coming);
                     back_off.after(born.elapsed());
                 }

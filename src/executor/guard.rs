@@ -9,13 +9,15 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tracing::{error, warn};
 
+use super::queue::Place;
 use super::zygote::Zygote;
 use crate::channel;
 use crate::protocol::{END, GuardReport, MAKE, START, Used};
 use crate::sandbox::SandboxError;
+use crate::telemetry::metrics::Metrics;
 
 /// Locking a worker in takes about a millisecond.
 const READY_LIMIT: Duration = Duration::from_secs(10);
@@ -47,35 +49,56 @@ pub enum MakeError {
 /// A guard without a worker. It ends when this is dropped.
 pub struct Guard {
     control: AsyncFd<OwnedFd>,
-    has_pid_namespace: bool,
-    /// The number of its zygote.
-    zygote: u64,
+    /// The zygote that it came of, which is there as long as this is.
+    zygote: Arc<Zygote>,
     home: Weak<Mutex<Vec<Guard>>>,
+    metrics: Arc<Metrics>,
 }
 
 /// Where guards wait to be used again.
-#[derive(Clone, Default)]
-pub struct Home(Arc<Mutex<Vec<Guard>>>);
+#[derive(Clone)]
+pub struct Home {
+    guards: Arc<Mutex<Vec<Guard>>>,
+    metrics: Arc<Metrics>,
+}
 
 impl Home {
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { guards: Arc::default(), metrics }
+    }
+
+    /// Another one.
+    pub fn like(&self) -> Self {
+        Self::new(Arc::clone(&self.metrics))
+    }
+
     /// Has a guard made that comes back here.
-    pub async fn found(&self, zygote: &Zygote) -> Result<Guard, MakeError> {
+    pub async fn found(&self, zygote: &Arc<Zygote>) -> Result<Guard, MakeError> {
         let control = zygote.guard().await.map_err(MakeError::Fork)?;
-        let Zygote { has_pid_namespace, number, .. } = *zygote;
-        Ok(Guard { control, has_pid_namespace, zygote: number, home: Arc::downgrade(&self.0) })
+        Ok(Guard {
+            control,
+            zygote: Arc::clone(zygote),
+            home: Arc::downgrade(&self.guards),
+            metrics: Arc::clone(&self.metrics),
+        })
     }
 
     /// The one that came back last: what it uses is most likely still in the processor's caches. Those of other zygotes,
     /// which are gone, end.
-    pub fn take(&self, zygote: &Zygote) -> Option<Guard> {
-        let mut guards = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        guards.retain(|guard| guard.zygote == zygote.number);
-        guards.pop()
+    pub fn take(&self, zygote: &Arc<Zygote>) -> Option<Guard> {
+        self.clear_but(zygote);
+        self.guards.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Ends those that are here and are not of this zygote.
+    pub fn clear_but(&self, zygote: &Arc<Zygote>) {
+        let mut guards = self.guards.lock().unwrap_or_else(PoisonError::into_inner);
+        guards.retain(|guard| Arc::ptr_eq(&guard.zygote, zygote));
     }
 
     /// Ends those that are here.
     pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.guards.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
@@ -84,13 +107,15 @@ impl Guard {
     pub async fn make(self, descriptors: [BorrowedFd<'_>; 3]) -> Result<Remains, MakeError> {
         channel::send(self.control.get_ref(), MAKE, &descriptors).map_err(MakeError::Guard)?;
         let visible = match tokio::time::timeout(READY_LIMIT, self.report()).await {
-            Ok(Ok(GuardReport::Ready { worker })) => Pid::from_raw(worker).filter(|_| !self.has_pid_namespace),
+            Ok(Ok(GuardReport::Ready { worker })) => Pid::from_raw(worker).filter(|_| !self.zygote.has_pid_namespace),
             Ok(Ok(GuardReport::Failed(errors))) => return Err(MakeError::Sandbox(errors)),
             Ok(Ok(other)) => return Err(MakeError::Unexpected(format!("{other:?}"))),
             Ok(Err(error)) => return Err(MakeError::Guard(error)),
             Err(_) => return Err(MakeError::Slow),
         };
-        Ok(Remains(Some(Engaged { guard: self, visible, turn: None, listener: None })))
+        self.zygote.count_worker();
+        self.metrics.worker_made(self.zygote.kind());
+        Ok(Remains(Some(Engaged { guard: self, visible, place: None, listener: None })))
     }
 
     async fn report(&self) -> io::Result<GuardReport> {
@@ -99,8 +124,8 @@ impl Guard {
     }
 
     fn go_home(self) {
-        // When the pool is gone there is no home, and the guard ends.
-        if let Some(home) = self.home.upgrade() {
+        // When the pool is gone there is no home, and the guard ends. Nor is there one for those who are not asked again.
+        if let Some(home) = self.home.upgrade().filter(|_| !self.zygote.is_retired()) {
             home.lock().unwrap_or_else(PoisonError::into_inner).push(self);
         }
     }
@@ -114,16 +139,16 @@ struct Engaged {
     /// The worker, where the service sees it under the guard's number: where there is no PID namespace.
     visible: Option<Pid>,
     /// Given back when everything is gone, also where nobody waits for that.
-    turn: Option<OwnedSemaphorePermit>,
+    place: Option<Place>,
     /// Who wants to know what was used, as soon as that is known.
     listener: Option<oneshot::Sender<Used>>,
 }
 
 impl Remains {
-    /// Keeps a turn until everything is gone.
-    pub fn hold(&mut self, turn: OwnedSemaphorePermit) {
+    /// Keeps a place until everything is gone.
+    pub fn hold(&mut self, place: Place) {
         if let Some(engaged) = &mut self.0 {
-            engaged.turn = Some(turn);
+            engaged.place = Some(place);
         }
     }
 
@@ -141,6 +166,11 @@ impl Remains {
         // A parked worker's guard has nothing to say but that it has ended.
         let mut said = [PollFd::new(self.guard().control.get_ref(), PollFlags::IN)];
         poll(&mut said, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(0)
+    }
+
+    /// Whether it comes of this zygote.
+    pub fn are_of(&self, zygote: &Arc<Zygote>) -> bool {
+        Arc::ptr_eq(&self.guard().zygote, zygote)
     }
 
     /// Tells the guard that the job has come.
@@ -161,14 +191,14 @@ impl Remains {
         self.0.as_ref().expect("it is taken only by `gone` and `drop`")
     }
 
-    /// Ends what is left of the worker, waits until that is done, and gives back its turn. The guard goes home.
-    pub async fn gone(mut self) -> (Option<Used>, Option<OwnedSemaphorePermit>) {
+    /// Ends what is left of the worker, waits until that is done, and gives back its place. The guard goes home.
+    pub async fn gone(mut self) -> (Option<Used>, Option<Place>) {
         let mut used = None;
         if let Some(engaged) = &mut self.0 {
             used = engaged.end().await;
         }
-        let turn = self.0.take().and_then(|engaged| engaged.part(used));
-        (used, turn)
+        let place = self.0.take().and_then(|engaged| engaged.part(used));
+        (used, place)
     }
 }
 
@@ -176,7 +206,7 @@ impl Drop for Remains {
     /// A guard ends everything also when the service's end of its socket is closed.
     fn drop(&mut self) {
         let Some(mut engaged) = self.0.take() else { return };
-        if engaged.turn.is_some()
+        if engaged.place.is_some()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             runtime.spawn(async move {
@@ -188,12 +218,12 @@ impl Drop for Remains {
 }
 
 impl Engaged {
-    /// The guard goes home, if nothing is left of its worker, which then has a known usage. Gives back the turn.
-    fn part(self, used: Option<Used>) -> Option<OwnedSemaphorePermit> {
+    /// The guard goes home, if nothing is left of its worker, which then has a known usage. Gives back the place.
+    fn part(self, used: Option<Used>) -> Option<Place> {
         if used.is_some() {
             self.guard.go_home();
         }
-        self.turn
+        self.place
     }
 
     /// Has everything ended.

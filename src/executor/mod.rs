@@ -4,18 +4,21 @@ pub mod capture;
 mod collected;
 mod family;
 mod guard;
+pub mod orphans;
 mod pool;
 mod posture;
+mod queue;
 mod worker;
 mod zygote;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{debug, error, warn};
+use tracing::{error, warn};
 
+use crate::access::Caller;
 use crate::config::Config;
 use crate::job::Job;
 use crate::outcome::{Failure, Outcome, Usage};
@@ -24,9 +27,11 @@ use crate::sandbox::Mechanism;
 use crate::sandbox::integrity::Integrity;
 use crate::sandbox::posture::Posture;
 use crate::sandbox::privileges::Installation;
+use crate::telemetry::metrics::{Metrics, Vitals};
 pub use collected::{Listener, Stream};
 use guard::Remains;
 use pool::Pool;
+use queue::{Admission, Busy, Place, Queue};
 use worker::{Lost, Run};
 pub use zygote::StartError;
 
@@ -39,7 +44,7 @@ const ATTEMPTS: usize = 5;
 pub enum Unavailable {
     /// All places are taken, and so are the waiting ones, or the wait was too long.
     #[error("too many scripts are running or waiting")]
-    Busy,
+    Busy { retry: Duration },
     /// The service is going down.
     #[error("the service is shutting down")]
     ShuttingDown,
@@ -49,6 +54,18 @@ pub enum Unavailable {
     /// A fault of ours; the log says which.
     #[error("internal error")]
     Fault,
+}
+
+impl Unavailable {
+    /// For the log and for metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Busy { .. } => "busy",
+            Self::ShuttingDown => "shutting_down",
+            Self::Lost => "lost",
+            Self::Fault => "fault",
+        }
+    }
 }
 
 /// The limits of what is collected from a worker.
@@ -95,12 +112,18 @@ impl Collect {
     }
 }
 
-/// A job's turn: one of the places in which jobs run at the same time.
-pub struct Turn<'a> {
+impl From<Busy> for Unavailable {
+    fn from(busy: Busy) -> Self {
+        Self::Busy { retry: busy.retry }
+    }
+}
+
+/// A job's turn.
+pub struct Turn {
     /// Held until nothing is left of the job's worker.
-    permit: OwnedSemaphorePermit,
-    /// Held as long as the job waits or runs.
-    _place: SemaphorePermit<'a>,
+    place: Place,
+    /// Held until the job is answered.
+    _admission: Admission,
     begun: Instant,
 }
 
@@ -121,30 +144,24 @@ pub struct Executor {
     /// On a sealed host: what a script must not have changed about the service.
     integrity: Option<Integrity>,
     collect: Collect,
-    /// A permit is held from before a job starts until its worker is gone for good.
-    running: Arc<Semaphore>,
-    /// A permit is held while a job waits or runs.
-    admitted: Semaphore,
+    metrics: Arc<Metrics>,
+    queue: Arc<Queue>,
     phase: watch::Sender<Phase>,
-    queue_wait: Duration,
-    concurrency: u32,
 }
 
 impl Executor {
     /// Starts the zygotes and the first worker. Fails if the host cannot keep the promises.
-    pub async fn start(config: &Config, installation: Installation) -> Result<Self, StartError> {
-        let (pool, posture) = Pool::start(config, installation).await?;
+    pub async fn start(config: &Config, installation: Installation, metrics: Arc<Metrics>) -> Result<Self, StartError> {
+        let (pool, posture) = Pool::start(config, installation, Arc::clone(&metrics)).await?;
         let concurrency = posture.concurrency(config.concurrency);
         Ok(Self {
             pool: Arc::new(pool),
             integrity: posture.policy.has(Mechanism::Seal).then(Integrity::of_this_process),
             posture,
             collect: Collect::new(config),
-            running: Arc::new(Semaphore::new(concurrency)),
-            admitted: Semaphore::new(concurrency + config.queue),
+            metrics,
+            queue: Queue::new(concurrency, config.queue, config.queue_wait),
             phase: watch::Sender::new(Phase::Serving),
-            queue_wait: config.queue_wait,
-            concurrency: u32::try_from(concurrency).unwrap_or(u32::MAX),
         })
     }
 
@@ -153,36 +170,41 @@ impl Executor {
         self.pool.ready().filter(|_| *self.phase.borrow() == Phase::Serving)
     }
 
+    /// How it is doing.
+    pub fn vitals(&self) -> Vitals {
+        let (running, waiting) = self.queue.length();
+        Vitals { ready: self.ready().is_some(), running, waiting, ..self.pool.vitals() }
+    }
+
     /// What locks scripts in on this host.
     pub fn posture(&self) -> &Posture {
         &self.posture
     }
 
     /// Runs a job when its turn comes. Dropping the future ends the job.
-    pub async fn run(&self, job: &Job) -> Result<Outcome, Unavailable> {
-        let turn = self.turn().await?;
+    pub async fn run(&self, job: &Job, caller: &Caller) -> Result<Outcome, Unavailable> {
+        let turn = self.turn(caller).await?;
         self.run_in_turn(job, turn, None).await
     }
 
-    /// Waits for a turn, which waits no longer than it may, nor do too many.
-    pub async fn turn(&self) -> Result<Turn<'_>, Unavailable> {
+    /// Waits for a caller's turn, which waits no longer than it may, nor do too many.
+    pub async fn turn(&self, caller: &Caller) -> Result<Turn, Unavailable> {
         let begun = Instant::now();
-        let place = self.admitted.try_acquire().map_err(|_| Unavailable::Busy)?;
-        let permit = tokio::select! {
+        tokio::select! {
             biased;
-            () = self.reached(Phase::Draining) => return Err(Unavailable::ShuttingDown),
-            turn = tokio::time::timeout(self.queue_wait, Arc::clone(&self.running).acquire_owned()) => {
-                turn.map_err(|_| Unavailable::Busy)?.map_err(|_| Unavailable::ShuttingDown)?
+            () = self.reached(Phase::Draining) => Err(Unavailable::ShuttingDown),
+            entered = self.queue.enter(caller) => {
+                let (place, admission) = entered?;
+                Ok(Turn { place, _admission: admission, begun })
             }
-        };
-        Ok(Turn { permit, _place: place, begun })
+        }
     }
 
     /// Runs a job in its turn, and tells of what it prints meanwhile. Dropping the future ends the job.
     pub async fn run_in_turn(
         &self,
         job: &Job,
-        turn: Turn<'_>,
+        turn: Turn,
         listener: Option<&Listener>,
     ) -> Result<Outcome, Unavailable> {
         tokio::select! {
@@ -192,23 +214,24 @@ impl Executor {
         }
     }
 
-    async fn attempt(&self, job: &Job, turn: Turn<'_>, listener: Option<&Listener>) -> Result<Outcome, Unavailable> {
-        let Turn { mut permit, begun: queued, _place } = turn;
+    async fn attempt(&self, job: &Job, turn: Turn, listener: Option<&Listener>) -> Result<Outcome, Unavailable> {
+        let Turn { mut place, begun: queued, _admission } = turn;
         let begun = Instant::now();
         for _ in 0..ATTEMPTS {
             let token = new_token().map_err(|error| fault(&error))?;
             let worker = self.pool.take(job).await.ok_or(Unavailable::ShuttingDown)?;
             let queue = queued.elapsed();
-            match worker.run(job, token, self.collect, permit, listener).await {
+            match worker.run(job, token, self.collect, place, listener).await {
                 Ok(Run { mut outcome, remains }) => {
                     outcome.usage.queue = queue;
-                    self.see_off(remains, job.task(), &mut outcome.usage).await;
+                    self.see_off(remains, job.task(), &mut outcome).await;
                     return Ok(outcome);
                 }
                 Err(Lost { reason, remains, is_known }) => {
                     let (_, kept) = remains.gone().await;
                     self.check_integrity();
-                    permit = kept.ok_or(Unavailable::Fault)?;
+                    place = kept.ok_or(Unavailable::Fault)?;
+                    self.metrics.worker_lost();
                     warn!(%reason, "a worker was lost");
                     // However often it is begun again, a job does not take twice its time, nor print twice.
                     if begun.elapsed() > job.timeout() || is_known {
@@ -222,26 +245,28 @@ impl Executor {
     }
 
     /// Waits until nothing is left of a worker, if that must be so before its job is answered.
-    async fn see_off(&self, mut remains: Remains, task: Task, usage: &mut Usage) {
+    async fn see_off(&self, mut remains: Remains, task: Task, outcome: &mut Outcome) {
+        let usage = &mut outcome.usage;
         if self.posture.policy.has(Mechanism::Sweep) {
             // Nothing may be left behind when the answer leaves, which may be the last thing that this process does for a
             // while.
-            let (used, turn) = remains.gone().await;
+            let (used, place) = remains.gone().await;
             add(used, usage);
             self.check_integrity();
             let pool = Arc::clone(&self.pool);
             tokio::spawn(async move {
                 pool.refill().await;
-                drop(turn);
+                drop(place);
             });
             return;
         }
         // A PID namespace ends as a whole: the answer need not wait for that, the next job does.
+        let used = remains.listen();
         if task == Task::Execute {
+            outcome.used_later = Some(used);
             tokio::spawn(remains.gone());
             return;
         }
-        let used = remains.listen();
         let mut gone = Box::pin(remains.gone());
         tokio::select! {
             biased;
@@ -249,7 +274,7 @@ impl Executor {
                 add(used.ok(), usage);
                 tokio::spawn(gone);
             }
-            (used, _turn) = &mut gone => add(used, usage),
+            (used, _place) = &mut gone => add(used, usage),
         }
     }
 
@@ -270,7 +295,7 @@ impl Executor {
 
     /// Waits until nothing is left of the jobs that ran, and all is ready for the next one.
     pub async fn settled(&self) {
-        let _ = self.running.acquire_many(self.concurrency).await;
+        self.queue.idle().await;
     }
 
     /// Ends the running jobs too; they are answered with [`Unavailable::ShuttingDown`].
@@ -292,9 +317,8 @@ impl Executor {
 
 /// What a guard says that was used.
 fn add(used: Option<Used>, usage: &mut Usage) {
-    if let Some(Used { cpu_us, max_rss_bytes }) = used {
-        (usage.cpu, usage.max_rss_bytes) = (Duration::from_micros(cpu_us), max_rss_bytes);
-        debug!(cpu_us, max_rss_bytes, "a worker is gone");
+    if let Some(used) = used {
+        usage.add(used);
     }
 }
 

@@ -1,12 +1,14 @@
 //! Workers made ahead. A job takes one that is already forked, locked in and rehearsed; the next one is made meanwhile.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
-use super::family::{Current, Family, Nursery, Parents, RETRY, State};
+use super::family::{Current, Family, Generation, Nursery, Parents, RETRY, State};
 use super::guard::{Home, MakeError};
 use super::posture;
 use super::worker::Worker;
@@ -17,6 +19,7 @@ use crate::protocol::{Ready, Task};
 use crate::sandbox::Mechanism;
 use crate::sandbox::posture::Posture;
 use crate::sandbox::privileges::Installation;
+use crate::telemetry::metrics::{Metrics, Vitals, Zygote as Kind};
 
 /// How many workers of each zygote wait beyond those that may run. Jobs come in bursts, and a worker takes longer to make
 /// than most jobs to run; one that waits takes a few megabytes.
@@ -25,6 +28,8 @@ const SPARE: usize = 4;
 /// The workers that wait, and those who see to them.
 pub struct Pool {
     family: Family,
+    /// What first zygotes have imported: all of them the same.
+    loaded: BTreeSet<String>,
     parked: Parked,
     tasks: AsyncMutex<JoinSet<()>>,
 }
@@ -38,32 +43,36 @@ enum Parked {
     Alone(Arc<Lone>),
 }
 
-/// Which zygote a job's worker comes of. This decides how fast it is, never what it may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Base,
-    Preloaded,
-}
-
 impl Pool {
     /// Finds out what locks workers in on this host, starts a zygote, and makes a first worker.
-    pub async fn start(config: &Config, installation: Installation) -> Result<(Self, Posture), StartError> {
+    pub async fn start(
+        config: &Config,
+        installation: Installation,
+        metrics: Arc<Metrics>,
+    ) -> Result<(Self, Posture), StartError> {
         let (embryo, posture) = posture::find(config, &installation).await?;
-        let nursery = Nursery { installation, policy: posture.policy.clone(), preload: config.preload.clone() };
+        let nursery = Nursery {
+            installation,
+            policy: posture.policy.clone(),
+            preload: config.preload.clone(),
+            renewal: config.renewal,
+            metrics: Arc::clone(&metrics),
+        };
         let (zygote, child) = embryo.grow_up(&nursery.policy, &nursery.preload).await?;
-        let zygote = Arc::new(zygote);
-        let home = Home::default();
-        let first = make(&home, &zygote).await.map_err(|error| StartError::Worker(error.to_string()))?;
-        let (parents, family) = Parents::new(nursery, Arc::clone(&zygote));
+        let base = Arc::new(zygote);
+        let loaded = base.ready.loaded.clone();
+        let home = Home::new(metrics);
+        let first = make(&home, &base).await.map_err(|error| StartError::Worker(error.to_string()))?;
+        let (parents, family) = Parents::new(nursery, Arc::clone(&base));
         let mut tasks = JoinSet::new();
-        tasks.spawn(parents.keep(zygote, child));
+        tasks.spawn(parents.keep(Generation { base, child, preloaded: None }));
 
         let concurrency = posture.concurrency(config.concurrency);
         let parked = if posture.policy.has(Mechanism::Seal) {
             Parked::Alone(Arc::new(Lone::new(home, first)))
         } else {
             let room = concurrency + SPARE;
-            let (base, preloaded) = (Shelf::new(home, room), Shelf::new(Home::default(), room));
+            let (base, preloaded) = (Shelf::new(home.like(), room), Shelf::new(home, room));
             if let Ok(place) = base.room.try_acquire() {
                 place.forget();
             }
@@ -72,10 +81,11 @@ impl Pool {
                 for _ in 0..room {
                     tasks.spawn(Arc::clone(shelf).fill(zygote.clone()));
                 }
+                tasks.spawn(Arc::clone(shelf).tend(zygote.clone()));
             }
             Parked::Apart { base, preloaded }
         };
-        Ok((Self { family, parked, tasks: AsyncMutex::new(tasks) }, posture))
+        Ok((Self { family, loaded, parked, tasks: AsyncMutex::new(tasks) }, posture))
     }
 
     /// What the first zygote brings; `None` while there is none.
@@ -111,17 +121,25 @@ impl Pool {
         }
     }
 
-    /// The first zygote's, unless the job names a module that this one does not have.
+    /// Which zygote a job's worker is to come of: the first one, unless the job names a module that this one does not have.
+    /// This decides how fast it is, never what it may do.
     fn kind(&self, job: &Job) -> Kind {
         if job.task() == Task::Check {
             return Kind::Base;
         }
-        let base = self.family.base.borrow();
-        // While there is none, it is not known what the next one will have.
-        let Some(zygote) = base.zygote() else { return Kind::Base };
         let top_level = |name: &str| name.split('.').next().map(str::to_owned).unwrap_or_default();
-        let has_all = job.imports().lines().all(|name| zygote.ready.loaded.contains(&top_level(name)));
+        let has_all = job.imports().lines().all(|name| self.loaded.contains(&top_level(name)));
         if has_all { Kind::Base } else { Kind::Preloaded }
+    }
+
+    /// How many workers wait, and how large the zygotes are.
+    pub fn vitals(&self) -> Vitals {
+        let parked = match &self.parked {
+            Parked::Apart { base, preloaded } => [base.parked(), preloaded.parked()],
+            Parked::Alone(lone) => lone.parked(),
+        };
+        let bytes = |current: &Current| current.borrow().zygote().map_or(0, |zygote| zygote.memory());
+        Vitals { parked, zygote_bytes: [bytes(&self.family.base), bytes(&self.family.preloaded)], ..Vitals::default() }
     }
 
     /// Ends all workers and zygotes.
@@ -150,6 +168,10 @@ struct Shelf {
 impl Shelf {
     fn new(guards: Home, room: usize) -> Arc<Self> {
         Arc::new(Self { parked: Mutex::default(), unclaimed: Semaphore::new(0), room: Semaphore::new(room), guards })
+    }
+
+    fn parked(&self) -> usize {
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     fn put(&self, worker: Worker) {
@@ -184,12 +206,45 @@ impl Shelf {
         loop {
             let zygote = Arc::clone(current.wait_for(|state| state.zygote().is_some()).await.ok()?.zygote()?);
             match make(&self.guards, &zygote).await {
+                Ok(worker) if zygote.is_retired() => {
+                    worker.end().await;
+                    continue;
+                }
                 Ok(worker) => return Some(worker),
                 Err(error) => warn!(%error, "cannot make a worker"),
             }
             drop(zygote);
             tokio::time::sleep(RETRY).await;
         }
+    }
+
+    /// Sees to it that those who wait are of use: ends the workers of a zygote that is no more, and buries dead ones. One
+    /// after the other: meanwhile others take their places.
+    async fn tend(self: Arc<Self>, mut current: Current) {
+        const LOOK: Duration = Duration::from_secs(1);
+        const PAUSE: Duration = Duration::from_millis(20);
+        loop {
+            if tokio::time::timeout(LOOK, current.changed()).await.is_ok_and(|changed| changed.is_err()) {
+                return;
+            }
+            let Some(zygote) = current.borrow_and_update().zygote().cloned() else { continue };
+            self.guards.clear_but(&zygote);
+            while let Some(worker) = self.take_useless(&zygote) {
+                worker.end().await;
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// A worker that waits and is dead, or of another zygote.
+    fn take_useless(&self, zygote: &Arc<Zygote>) -> Option<Worker> {
+        // A worker that nobody has claimed stays parked as long as this is held.
+        let unclaimed = self.unclaimed.try_acquire().ok()?;
+        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = parked.iter().position(|worker| !worker.is_of(zygote) || !worker.is_alive())?;
+        unclaimed.forget();
+        self.room.add_permits(1);
+        Some(parked.remove(at))
     }
 
     fn close(&self) {
@@ -210,7 +265,13 @@ struct Lone {
 
 impl Lone {
     fn new(base: Home, first: Worker) -> Self {
-        Self { base, preloaded: Home::default(), parked: AsyncMutex::new(Some((Kind::Base, first))) }
+        Self { preloaded: base.like(), base, parked: AsyncMutex::new(Some((Kind::Base, first))) }
+    }
+
+    /// None while one is being made.
+    fn parked(&self) -> [usize; 2] {
+        let kind = self.parked.try_lock().ok().and_then(|parked| parked.as_ref().map(|(kind, _)| *kind));
+        [Kind::Base, Kind::Preloaded].map(|of| usize::from(kind == Some(of)))
     }
 
     /// A preloaded worker does for every job.
@@ -287,7 +348,7 @@ impl Lone {
 }
 
 /// Makes a worker, by a guard that waits, or else by a new one.
-async fn make(guards: &Home, zygote: &Zygote) -> Result<Worker, MakeError> {
+async fn make(guards: &Home, zygote: &Arc<Zygote>) -> Result<Worker, MakeError> {
     while let Some(guard) = guards.take(zygote) {
         match Worker::make(guard).await {
             Ok(worker) => return Ok(worker),

@@ -2,17 +2,19 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::collected::Collected;
 use super::guard::{Guard, MakeError, Remains};
+use super::queue::Place;
+use super::zygote::Zygote;
 use super::{Collect, Listener, Stream};
 use crate::job::Job;
 use crate::outcome::{Ending, Failure, Outcome, Usage};
@@ -67,16 +69,21 @@ impl Worker {
         self.remains.are_alive()
     }
 
+    /// Whether it comes of this zygote.
+    pub fn is_of(&self, zygote: &Arc<Zygote>) -> bool {
+        self.remains.are_of(zygote)
+    }
+
     /// Runs the job. Dropping the future kills the worker.
     pub async fn run(
         mut self,
         job: &Job,
         token: Token,
         collect: Collect,
-        turn: OwnedSemaphorePermit,
+        place: Place,
         listener: Option<&Listener>,
     ) -> Result<Run, Lost> {
-        self.remains.hold(turn);
+        self.remains.hold(place);
         let limits = collect.answer(job.task());
         let begun = Instant::now();
         let mut collected = Collected::new(collect.max_output_bytes, listener);
@@ -96,7 +103,7 @@ impl Worker {
         let (ending, files) = report;
         let (stdout, stderr) = collected.into_printed();
         let usage = Usage { wall, ..Usage::default() };
-        Ok(Run { outcome: Outcome { ending, stdout, stderr, files, usage }, remains: self.remains })
+        Ok(Run { outcome: Outcome { ending, stdout, stderr, files, usage, used_later: None }, remains: self.remains })
     }
 
     /// Feeds the job in and takes what comes out, until something ends it.

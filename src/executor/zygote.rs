@@ -3,23 +3,28 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::net::SocketFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Pid;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, Notify};
 
+use super::orphans;
 use crate::channel::{self, Message};
+use crate::config::Renewal;
 use crate::protocol::{Ready, ZygoteReply, ZygoteRequest};
 use crate::sandbox::privileges::Installation;
 use crate::sandbox::{Mechanism, Policy, SandboxError, join};
 use crate::sys;
+use crate::telemetry::metrics::Zygote as Kind;
 use crate::zygote::{ENTER, LOADER, PROGRAM, RUNTIME, SOCKET};
 
 /// A zygote that has not finished its imports by then will not.
@@ -52,8 +57,14 @@ pub struct Zygote {
     pub ready: Ready,
     /// Whether its workers end with a PID namespace.
     pub has_pid_namespace: bool,
-    /// No other one has it.
-    pub number: u64,
+    /// The zygote that it was forked of, with which it would end.
+    parent: Option<Arc<Zygote>>,
+    /// Others have taken its place: it ends when nothing that came of it is left.
+    retired: AtomicBool,
+    /// How many workers came of it.
+    workers: AtomicU64,
+    /// Its resident memory when it was asked first, and when it was asked last, bytes.
+    memory: [AtomicU64; 2],
 }
 
 /// What a host refuses of a policy, or what does not hold.
@@ -93,7 +104,7 @@ impl Embryo {
         let request = ZygoteRequest::Serve { policy: policy.clone(), preload: preload.to_vec() };
         match self.ask(&request, START_LIMIT).await? {
             ZygoteReply::Ready(ready) => {
-                Ok((Zygote::new(self.socket, ready, policy.has(Mechanism::Namespaces)), self.child))
+                Ok((Zygote::new(self.socket, ready, policy.has(Mechanism::Namespaces), None), self.child))
             }
             other => Err(unexpected(other)),
         }
@@ -123,10 +134,17 @@ fn unexpected(reply: ZygoteReply) -> StartError {
 }
 
 impl Zygote {
-    fn new(socket: AsyncFd<OwnedFd>, ready: Ready, has_pid_namespace: bool) -> Self {
-        static NUMBERS: AtomicU64 = AtomicU64::new(0);
-        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        Self { socket: Mutex::new(socket), condemned: Notify::new(), ready, has_pid_namespace, number }
+    fn new(socket: AsyncFd<OwnedFd>, ready: Ready, has_pid_namespace: bool, parent: Option<Arc<Self>>) -> Self {
+        Self {
+            socket: Mutex::new(socket),
+            condemned: Notify::new(),
+            ready,
+            has_pid_namespace,
+            parent,
+            retired: AtomicBool::new(false),
+            workers: AtomicU64::new(0),
+            memory: [const { AtomicU64::new(0) }; 2],
+        }
     }
 
     /// Starts one by a policy that is known to hold here.
@@ -140,7 +158,7 @@ impl Zygote {
     }
 
     /// Forks a zygote of this one that has more modules imported, and something that says when it has died.
-    pub async fn preload(&self, modules: &[String]) -> Result<(Self, Lifeline), StartError> {
+    pub async fn preload(self: &Arc<Self>, modules: &[String]) -> Result<(Self, Lifeline), StartError> {
         let failed = |error: io::Error| StartError::Zygote(error.to_string());
         let (socket, theirs) = socket().map_err(failed)?;
         let (lifeline, their_end) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
@@ -149,7 +167,9 @@ impl Zygote {
         drop((theirs, their_end));
         let lifeline = Lifeline(pipe::Receiver::from_owned_fd(lifeline).map_err(failed)?);
         match reply(&socket, START_LIMIT).await.map_err(failed)? {
-            ZygoteReply::Ready(ready) => Ok((Self::new(socket, ready, self.has_pid_namespace), lifeline)),
+            ZygoteReply::Ready(ready) => {
+                Ok((Self::new(socket, ready, self.has_pid_namespace, Some(Arc::clone(self))), lifeline))
+            }
             other => Err(unexpected(other)),
         }
     }
@@ -163,17 +183,67 @@ impl Zygote {
 
     /// Has something forked.
     async fn ask(&self, request: &ZygoteRequest, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        match self.exchange(request, descriptors).await? {
+            ZygoteReply::Forked => Ok(()),
+            ZygoteReply::NotForked { reason } => Err(io::Error::other(reason)),
+            other => Err(self.condemn(&other)),
+        }
+    }
+
+    /// Makes sure that it still answers. If it does not, it is condemned.
+    pub async fn ping(&self) -> io::Result<()> {
+        match self.exchange(&ZygoteRequest::Ping, &[]).await? {
+            ZygoteReply::Pong { max_rss_bytes } => {
+                let [first, last] = &self.memory;
+                let _ = first.compare_exchange(0, max_rss_bytes, Ordering::Relaxed, Ordering::Relaxed);
+                last.store(max_rss_bytes, Ordering::Relaxed);
+                Ok(())
+            }
+            other => Err(self.condemn(&other)),
+        }
+    }
+
+    async fn exchange(&self, request: &ZygoteRequest, descriptors: &[BorrowedFd<'_>]) -> io::Result<ZygoteReply> {
         let socket = self.socket.lock().await;
         channel::send_json(socket.get_ref(), request, descriptors)?;
-        match reply(&socket, FORK_LIMIT).await {
-            Ok(ZygoteReply::Forked) => Ok(()),
-            Ok(ZygoteReply::NotForked { reason }) => Err(io::Error::other(reason)),
-            other => {
-                // An answer may still be under way, so this zygote cannot be asked again.
-                self.condemned.notify_one();
-                Err(other.map_or_else(|error| error, |other| io::Error::other(format!("unexpected answer {other:?}"))))
-            }
-        }
+        // An answer may still be under way, so this zygote cannot be asked again.
+        reply(&socket, FORK_LIMIT).await.inspect_err(|_| self.condemned.notify_one())
+    }
+
+    fn condemn(&self, reply: &ZygoteReply) -> io::Error {
+        self.condemned.notify_one();
+        io::Error::other(format!("unexpected answer {reply:?}"))
+    }
+
+    /// Which of the two it is.
+    pub fn kind(&self) -> Kind {
+        if self.parent.is_some() { Kind::Preloaded } else { Kind::Base }
+    }
+
+    /// Nothing more is to come of it.
+    pub fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Relaxed)
+    }
+
+    /// A worker came of it.
+    pub fn count_worker(&self) {
+        self.workers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Its resident memory, bytes; 0 before it was asked.
+    pub fn memory(&self) -> u64 {
+        self.memory[1].load(Ordering::Relaxed)
+    }
+
+    /// Whether it has done enough.
+    pub fn is_spent(&self, renewal: Renewal) -> bool {
+        let [first, last] = [0, 1].map(|at: usize| self.memory[at].load(Ordering::Relaxed));
+        let workers = self.workers.load(Ordering::Relaxed);
+        last.saturating_sub(first) > renewal.growth_bytes || (renewal.workers > 0 && workers >= renewal.workers)
     }
 
     /// Waits until the zygote is not to be used any more.
@@ -216,7 +286,11 @@ fn spawn(installation: &Installation, socket: OwnedFd, policy: &Policy) -> io::R
     ];
     let mappings = mappings.map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd });
     command.fd_mappings(mappings.into()).map_err(io::Error::other)?;
-    Command::from(command).kill_on_drop(true).spawn()
+    let child = Command::from(command).kill_on_drop(true).spawn()?;
+    if let Some(pid) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+        orphans::is_ours(pid);
+    }
+    Ok(child)
 }
 
 async fn reply(socket: &AsyncFd<OwnedFd>, limit: Duration) -> io::Result<ZygoteReply> {

@@ -33,8 +33,8 @@ pub async fn check(State(service): State<Arc<Service>>, request: Request<Body>) 
 }
 
 async fn answer(service: &Service, request: Request<Body>) -> Result<Reply, Reply> {
-    let (job, _held) = service.job(request, Form::Check).await?;
-    let outcome = service.executor.run(&job).await?;
+    let call = service.call(request, Form::Check).await?;
+    let outcome = service.run(&call).await?;
     Ok(match &outcome.ending {
         Ending::Checked(checked) => Reply::json(StatusCode::OK, checked).timed(outcome.usage),
         Ending::Failed(failure) => Reply::error(StatusCode::BAD_REQUEST, &failure.to_string()),

@@ -8,6 +8,7 @@ use axum::routing::get;
 use utoipa::Number;
 use utoipa::OpenApi;
 use utoipa::openapi::schema::{Object, Schema};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{OpenApi as Description, RefOr};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -24,6 +25,24 @@ use crate::job::Limits;
     )
 )]
 pub struct Api;
+
+/// Where keys are wanted, the description says how to present one.
+pub fn with_keys(mut description: Description, are_wanted: bool) -> Description {
+    if !are_wanted {
+        return description;
+    }
+    let components = description.components.get_or_insert_default();
+    components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    let header = ApiKey::Header(ApiKeyValue::new("X-Api-Key"));
+    components.add_security_scheme("key", SecurityScheme::ApiKey(header));
+    let either = ["bearer", "key"].map(|name| SecurityRequirement::new(name, Vec::<String>::new()));
+    for path in description.paths.paths.values_mut() {
+        for operation in [&mut path.get, &mut path.post].into_iter().flatten() {
+            operation.security = Some(either.to_vec());
+        }
+    }
+    description
+}
 
 /// The limits of requests are the operator's.
 pub fn tell_limits(description: &mut Description, limits: Limits) {

@@ -43,10 +43,9 @@ pub async fn execute(State(service): State<Arc<Service>>, request: Request<Body>
 }
 
 async fn answer(service: &Service, request: Request<Body>) -> Result<Reply, Reply> {
-    let limit = request.extensions().get::<ReplyLimit>().copied();
-    let (job, _held) = service.job(request, Form::Execute).await?;
-    let outcome = service.executor.run(&job).await?;
-    let reply = match limit {
+    let call = service.call(request, Form::Execute).await?;
+    let outcome = service.run(&call).await?;
+    let reply = match call.limit {
         None => respond(&outcome.ending, &outcome.stdout.text),
         Some(limit) => respond_within(&outcome, limit),
     };

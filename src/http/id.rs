@@ -15,6 +15,8 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// W3C Trace Context, level 1.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
+const CLOUD_TRACE: HeaderName = HeaderName::from_static("x-cloud-trace-context");
+
 const MAX_LENGTH: usize = 128;
 
 tokio::task_local! {
@@ -62,12 +64,24 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// The trace's id: `00-<trace id>-<parent id>-<flags>`.
-fn trace(headers: &HeaderMap) -> Option<String> {
+/// The id of the trace that a request belongs to.
+pub fn trace(headers: &HeaderMap) -> Option<String> {
+    w3c_trace(headers).or_else(|| google_trace(headers))
+}
+
+/// `<trace id>/<span id>;o=<flags>`, from Google's load balancers.
+fn google_trace(headers: &HeaderMap) -> Option<String> {
+    let trace = headers.get(CLOUD_TRACE)?.to_str().ok()?.split(['/', ';']).next()?;
+    is_hex(trace, 32).then(|| trace.to_owned())
+}
+
+fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+/// `00-<trace id>-<parent id>-<flags>`.
+fn w3c_trace(headers: &HeaderMap) -> Option<String> {
     let mut fields = headers.get(TRACEPARENT)?.to_str().ok()?.split('-');
-    let is_hex = |text: &str, length| {
-        text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-    };
     let (version, trace, parent, flags) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let is_right = is_hex(version, 2) && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2);
     let is_zero = |text: &str| text.bytes().all(|byte| byte == b'0');
@@ -79,7 +93,7 @@ fn trace(headers: &HeaderMap) -> Option<String> {
 /// Answers a request under its id.
 pub async fn identify(request: Request, next: Next) -> Response {
     let id = RequestId::of(&request);
-    let span = info_span!("request", %id, trace = trace(request.headers()));
+    let span = info_span!("request", request_id = %id, trace_id = trace(request.headers()));
     let header = HeaderValue::from_str(&id.0);
     let mut response = in_scope(id, next.run(request).instrument(span)).await;
     if let Ok(value) = header {

@@ -14,7 +14,7 @@ struct Index {
     version: &'static str,
     description: &'static str,
     #[schema(value_type = Vec<Endpoint>)]
-    endpoints: [Endpoint; 8],
+    endpoints: [Endpoint; 9],
 }
 
 #[derive(Serialize, ToSchema)]
@@ -40,6 +40,7 @@ const INDEX: Index = Index {
         Endpoint { method: "GET", path: "/openapi.json", purpose: "the description of this API" },
         Endpoint { method: "GET", path: "/docs", purpose: "the same as pages" },
         Endpoint { method: "GET", path: "/health", purpose: "whether scripts can be run, and what confines them" },
+        Endpoint { method: "GET", path: "/metrics", purpose: "the service's numbers, for Prometheus" },
         Endpoint { method: "GET", path: "/", purpose: "this list" },
     ],
 };

@@ -3,18 +3,24 @@
 mod body;
 mod check;
 mod docs;
+mod entry;
 mod execute;
 mod health;
 pub mod id;
 mod index;
+mod metrics;
 mod packages;
+pub mod peer;
+mod record;
 mod reply;
 mod run;
 pub mod schema;
 mod stream;
 mod told;
+mod unread;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -23,23 +29,47 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::config::Config;
-use crate::executor::Executor;
+use crate::access::{Access, Caller};
+use crate::config::{Config, LogConfig};
+use crate::executor::{Executor, Unavailable};
 use crate::job::{Form, Job, Limits};
+use crate::outcome::Outcome;
+use crate::telemetry::metrics::{Metrics, Vitals};
+use record::Record;
 pub use reply::{Reply, ReplyLimit};
 
 /// What the endpoints work with.
 pub struct Service {
     pub executor: Executor,
+    pub access: Access,
+    pub metrics: Arc<Metrics>,
+    log: LogConfig,
     limits: Limits,
     told_limits: packages::Limits,
     bodies: body::Reader,
+    unread: unread::Account,
+    /// As many starts of zygotes as have been told of in the log.
+    starts_told: AtomicU64,
+}
+
+/// A job that somebody wants to be run.
+struct Call {
+    job: Job,
+    caller: Caller,
+    record: Arc<Record>,
+    /// The front door's limit on the answer.
+    limit: Option<ReplyLimit>,
+    /// The body's place in the account of all bodies.
+    _held: Box<dyn Send + Sync>,
 }
 
 impl Service {
-    pub fn new(config: &Config, executor: Executor) -> Self {
+    pub fn new(config: &Config, executor: Executor, access: Access, metrics: Arc<Metrics>) -> Self {
         Self {
             executor,
+            access,
+            metrics,
+            log: config.log.clone(),
             limits: Limits {
                 timeout: config.timeout,
                 max_files: config.max_files,
@@ -47,33 +77,69 @@ impl Service {
             },
             told_limits: packages::Limits::new(config),
             bodies: body::Reader::new(config.max_request_bytes),
+            unread: unread::Account::default(),
+            starts_told: AtomicU64::new(0),
         }
     }
 
-    /// Reads a request. The body's place in the account of all bodies is to be kept as long as the job is there.
-    async fn job(&self, request: Request<Body>, form: Form) -> Result<(Job, impl Send + 'static), Reply> {
+    /// Reads a request.
+    async fn call(&self, mut request: Request<Body>, form: Form) -> Result<Call, Reply> {
+        let extensions = request.extensions_mut();
+        let (Some(caller), Some(record)) = (extensions.remove::<Caller>(), extensions.remove::<Arc<Record>>()) else {
+            return Err(Reply::fault());
+        };
+        let limit = extensions.remove::<ReplyLimit>();
         let body = self.bodies.read(request).await?;
-        let job = Job::parse(&body.bytes, form, self.limits)
+        let timeout = caller.timeout.map_or(self.limits.timeout, |timeout| timeout.min(self.limits.timeout));
+        let job = Job::parse(&body.bytes, form, Limits { timeout, ..self.limits })
             .map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string()))?;
-        Ok((job, body.forget_bytes()))
+        record.job(&job, body.bytes.len());
+        Ok(Call { job, caller, record, limit, _held: Box::new(body.forget_bytes()) })
+    }
+
+    /// Runs a job to its end.
+    async fn run(&self, call: &Call) -> Result<Outcome, Unavailable> {
+        let ended = async {
+            self.unread.check()?;
+            self.executor.run(&call.job, &call.caller).await
+        };
+        call.record.ended(ended.await)
+    }
+
+    /// How the service is doing.
+    fn vitals(&self) -> Vitals {
+        Vitals { unread_bytes: self.unread.bytes(), ..self.executor.vitals() }
+    }
+
+    /// How many zygotes have come up since this was asked last.
+    fn zygote_starts(&self) -> u64 {
+        let starts = self.metrics.zygote_starts();
+        starts.saturating_sub(self.starts_told.swap(starts, Ordering::Relaxed))
     }
 }
 
 /// The one Router.
 pub fn router(service: Arc<Service>) -> Router {
-    let (router, mut description) = OpenApiRouter::with_openapi(docs::Api::openapi())
-        .routes(routes!(index::index))
-        .routes(routes!(health::health))
+    let (guarded, described) = OpenApiRouter::new()
         .routes(routes!(execute::execute))
         .routes(routes!(run::run))
         .routes(routes!(check::check))
         .routes(routes!(packages::packages))
+        .routes(routes!(metrics::metrics))
         .split_for_parts();
+    let guarded = guarded.route_layer(middleware::from_fn_with_state(Arc::clone(&service), entry::admit));
+    let (router, mut description) = OpenApiRouter::with_openapi(docs::Api::openapi())
+        .routes(routes!(index::index))
+        .routes(routes!(health::health))
+        .split_for_parts();
+    description.merge(docs::with_keys(described, service.access.wants_keys()));
     docs::tell_limits(&mut description, service.limits);
     router
+        .merge(guarded)
         .merge(docs::router(&description))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
+        .layer(middleware::from_fn_with_state(Arc::clone(&service), record::note))
         .layer(middleware::from_fn(id::identify))
         .with_state(service)
 }

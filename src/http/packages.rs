@@ -1,6 +1,7 @@
 //! `GET /v1/packages`: what scripts have to work with.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -82,7 +83,9 @@ impl Limits {
     )
 )]
 pub async fn packages(State(service): State<Arc<Service>>) -> Reply {
-    let Some(ready) = service.executor.ready() else { return Unavailable::Busy.into() };
+    let Some(ready) = service.executor.ready() else {
+        return Unavailable::Busy { retry: Duration::from_secs(1) }.into();
+    };
     let installed = Installed { python: ready.python, packages: ready.packages, limits: service.told_limits };
     Reply::json(StatusCode::OK, &installed)
 }

@@ -14,6 +14,9 @@ use super::id::RequestId;
 use crate::executor::Unavailable;
 use crate::outcome::Usage;
 
+/// However long the queue is, seconds.
+const MAX_RETRY: u64 = 60;
+
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// A response to be.
@@ -107,7 +110,8 @@ impl From<Unavailable> for Reply {
     fn from(reason: Unavailable) -> Self {
         let unavailable = || Self::error(StatusCode::SERVICE_UNAVAILABLE, &reason.to_string());
         match reason {
-            Unavailable::Busy | Unavailable::Lost => unavailable().retry_after(1),
+            Unavailable::Busy { retry } => unavailable().retry_after(retry.as_secs().clamp(1, MAX_RETRY)),
+            Unavailable::Lost => unavailable().retry_after(1),
             Unavailable::ShuttingDown => unavailable().retry_after(5),
             Unavailable::Fault => Self::fault(),
         }

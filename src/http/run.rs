@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::schema::{Identity, Refusals, RunRequest};
 use super::told::{self, RunReply};
-use super::{Reply, ReplyLimit, Service, stream};
+use super::{Reply, Service, stream};
 use crate::job::Form;
 
 #[utoipa::path(
@@ -39,14 +39,13 @@ pub async fn run(State(service): State<Arc<Service>>, request: Request<Body>) ->
 }
 
 async fn answer(service: Arc<Service>, request: Request<Body>) -> Result<Response, Reply> {
-    let limit = request.extensions().get::<ReplyLimit>().copied();
     let is_stream = wants_events(request.headers());
-    let (job, held) = service.job(request, Form::Run).await?;
+    let call = service.call(request, Form::Run).await?;
     if is_stream {
-        return stream::answer(service, job, held, limit).await;
+        return stream::answer(service, call).await;
     }
-    let outcome = service.executor.run(&job).await.map_err(Reply::from)?;
-    Ok(told::reply(&outcome, limit).timed(outcome.usage).into_response())
+    let outcome = service.run(&call).await?;
+    Ok(told::reply(&outcome, call.limit).timed(outcome.usage).into_response())
 }
 
 fn wants_events(headers: &HeaderMap) -> bool {

@@ -13,9 +13,8 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::id::{self, RequestId};
-use super::{Reply, ReplyLimit, Service, told};
+use super::{Call, Reply, ReplyLimit, Service, told};
 use crate::executor::{Listener, Stream, Unavailable};
-use crate::job::Job;
 use crate::outcome::Outcome;
 
 /// More bytes than the names and line breaks of three events.
@@ -27,22 +26,14 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Runs a job and answers with its events. Who goes away ends the job.
 ///
 /// The answer begins when the job has its turn: until then it can still be refused.
-pub async fn answer(
-    service: Arc<Service>,
-    job: Job,
-    held: impl Send + 'static,
-    limit: Option<ReplyLimit>,
-) -> Result<Response, Reply> {
+pub async fn answer(service: Arc<Service>, call: Call) -> Result<Response, Reply> {
+    let limit = call.limit;
     let (begun, has_begun) = oneshot::channel();
     let listener = Arc::new(Listener::default());
     let mut task = JoinSet::new();
     let id = RequestId::current();
-    let running = run_job(service, job, Arc::clone(&listener), begun);
-    let running = id::in_scope(id.clone(), running).in_current_span();
-    task.spawn(async move {
-        let _held = held;
-        running.await
-    });
+    let running = run_job(service, call, Arc::clone(&listener), begun);
+    task.spawn(id::in_scope(id.clone(), running).in_current_span());
     if has_begun.await.is_err() {
         return Err(joined(&mut task).await.err().map_or_else(Reply::fault, Reply::from));
     }
@@ -55,13 +46,17 @@ pub async fn answer(
 
 async fn run_job(
     service: Arc<Service>,
-    job: Job,
+    call: Call,
     listener: Arc<Listener>,
     begun: oneshot::Sender<()>,
 ) -> Result<Outcome, Unavailable> {
-    let turn = service.executor.turn().await?;
-    let _ = begun.send(());
-    service.executor.run_in_turn(&job, turn, Some(&listener)).await
+    let ended = async {
+        service.unread.check()?;
+        let turn = service.executor.turn(&call.caller).await?;
+        let _ = begun.send(());
+        service.executor.run_in_turn(&call.job, turn, Some(&listener)).await
+    };
+    call.record.ended(ended.await)
 }
 
 /// A panic is a fault of ours, as everywhere.

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::id::RequestId;
 use super::{Reply, ReplyLimit};
-use crate::outcome::{Ending, Failure, Outcome};
+use crate::outcome::{Ending, Failure, Outcome, Status};
 use crate::protocol::{File, LeftFiles, Omission, Omitted};
 
 /// What came of a script.
@@ -41,19 +41,6 @@ pub struct RunReply<'a> {
     #[schema(required = false)]
     omitted: OmittedFiles<'a>,
     usage: Usage,
-}
-
-/// How a script ended: `ok` with a result, `error` by an exception or without a proper result, else by `timeout`, for its
-/// `memory`, `killed` by a signal or another limit, or `exited` before `main` returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    Ok,
-    Error,
-    Timeout,
-    Memory,
-    Killed,
-    Exited,
 }
 
 /// Why a script has no result.
@@ -216,7 +203,7 @@ impl<'a> Told<'a> {
     fn reply(&self) -> RunReply<'_> {
         let (status, result, error) = match self.ending {
             Ending::Returned(result) => (Status::Ok, Some(&**result), None),
-            Ending::Failed(failure) => (status(failure), None, Some(RunError::new(failure))),
+            Ending::Failed(failure) => (failure.status(), None, Some(RunError::new(failure))),
             // The executor takes it for an answer only where it was asked for.
             Ending::Checked(_) => (Status::Error, None, Some(RunError::new(&Failure::Tampered))),
         };
@@ -272,25 +259,6 @@ impl<'a> RunError<'a> {
         let (class, hint) = describe(failure);
         let message = text.strip_prefix(class).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&text).to_owned();
         Self { class, message, line: None, traceback: None, hint }
-    }
-}
-
-fn status(failure: &Failure) -> Status {
-    match failure {
-        Failure::Raised(exception) => match exception.class.as_str() {
-            "SystemExit" => Status::Exited,
-            "MemoryError" => Status::Memory,
-            _ => Status::Error,
-        },
-        Failure::NotSerializable(_)
-        | Failure::ResultTooLarge { .. }
-        | Failure::NoMain
-        | Failure::MainNotCallable
-        | Failure::Tampered => Status::Error,
-        Failure::TimedOut { .. } => Status::Timeout,
-        Failure::OutOfMemory { .. } => Status::Memory,
-        Failure::Exited(_) => Status::Exited,
-        Failure::OutOfProcesses { .. } | Failure::OutOfScratch { .. } | Failure::Killed(_) => Status::Killed,
     }
 }
 

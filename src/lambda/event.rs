@@ -1,5 +1,7 @@
 //! Tells the payloads of invocations apart, and leaves of an HTTP event what the Router has a use for.
 
+use std::net::IpAddr;
+
 use aws_lambda_events::query_map::QueryMap;
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
@@ -9,6 +11,8 @@ use lambda_http::request::LambdaRequest;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+
+use crate::access::address;
 
 /// No front door of Lambda lets a longer path through.
 const MAX_PATH: usize = 16 << 10;
@@ -41,6 +45,21 @@ pub fn read(payload: &RawValue) -> Result<Event<'_>, EventError> {
     let mut request = without_stage(serde_json::from_str(payload.get())?);
     make_convertible(&mut request)?;
     Ok(Event::Http(Box::new(request)))
+}
+
+/// The client's address, as the front door has seen it.
+pub fn source(request: &LambdaRequest) -> Option<IpAddr> {
+    let text = match request {
+        LambdaRequest::ApiGatewayV1(event) => event.request_context.identity.source_ip.as_deref(),
+        LambdaRequest::ApiGatewayV2(event) => event.request_context.http.source_ip.as_deref(),
+        // The load balancer adds it to what the client has sent.
+        LambdaRequest::Alb(event) => {
+            let values = event.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+            return address::forwarded(values.collect::<Vec<_>>().into_iter(), 1);
+        }
+        _ => None,
+    };
+    text?.parse().ok()
 }
 
 /// Whether whoever sent it may take the answer as a stream: a function URL. An HTTP API's events look the same.

@@ -114,3 +114,16 @@ pub fn exit_now(status: i32) -> ! {
     // SAFETY: _exit has no precondition.
     unsafe { libc::_exit(status) }
 }
+
+/// A child that has ended and was not waited for yet, whichever it is. It stays so (waitid(2), WNOWAIT).
+pub fn ended_child() -> Option<Pid> {
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: siginfo_t is plain data, for which all zeroes is a value; the call writes to one that outlives it, and si_pid is
+    // what it fills in for a child, or leaves zero.
+    let pid = unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        libc::waitid(libc::P_ALL, 0, &raw mut info, options);
+        info.si_pid()
+    };
+    Pid::from_raw(pid)
+}

@@ -36,6 +36,17 @@ pub fn standing(thread: Option<Pid>) -> Vec<u64> {
     found
 }
 
+/// What this process had in memory at most, bytes (getrusage(2)).
+pub fn max_rss_bytes() -> u64 {
+    // SAFETY: rusage is plain data, for which all zeroes is a value, and the call writes to one that outlives it.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+        usage
+    };
+    usage.ru_maxrss.cast_unsigned() << 10
+}
+
 /// Reads memory of another process (process_vm_readv(2)): for the probe, where it must fail.
 pub fn read_memory(process: Pid) -> io::Result<()> {
     let mut byte = 0_u8;

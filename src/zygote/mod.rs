@@ -239,15 +239,15 @@ impl Zygote {
                 // A script has changed this process: what comes of it would not be what it should.
                 return ExitCode::FAILURE;
             }
-            let forked = match message.parse() {
-                Ok(ZygoteRequest::Guard) => self.fork_guard(message),
-                Ok(ZygoteRequest::Preload(modules)) => self.fork_zygote(message, &modules),
+            let replied = match message.parse() {
+                Ok(ZygoteRequest::Guard) => self.fork_guard(message).map(|()| ZygoteReply::Forked),
+                Ok(ZygoteRequest::Preload(modules)) => {
+                    self.fork_zygote(message, &modules).map(|()| ZygoteReply::Forked)
+                }
+                Ok(ZygoteRequest::Ping) => Ok(ZygoteReply::Pong { max_rss_bytes: sys::max_rss_bytes() }),
                 Ok(_) | Err(_) => break,
             };
-            let reply = match forked {
-                Ok(()) => ZygoteReply::Forked,
-                Err(error) => ZygoteReply::NotForked { reason: error.to_string() },
-            };
+            let reply = replied.unwrap_or_else(|error| ZygoteReply::NotForked { reason: error.to_string() });
             if channel::send_json(socket, &reply, &[]).is_err() {
                 break;
             }

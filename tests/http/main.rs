@@ -7,6 +7,7 @@ mod attacks;
 mod contract;
 mod edge_cases;
 mod hostile;
+mod operate;
 mod readme;
 mod regressions;
 mod rich;

@@ -2,6 +2,7 @@
 //! replies compared to the letter, and Python source written inside Rust.
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of this module")]
 
+pub mod connection;
 pub mod emulator;
 pub mod jail;
 pub mod members;

@@ -171,7 +171,10 @@ pub fn command(variables: &[(&str, &str)]) -> Command {
 
 /// The address in the log line that says that connections are accepted.
 fn listening_address(line: &str) -> Option<SocketAddr> {
-    let line: Value = serde_json::from_str(line).ok()?;
+    // For people it is text.
+    let Ok(line) = serde_json::from_str::<Value>(line) else {
+        return line.contains("listening").then(|| line.rsplit_once("address=")?.1.trim().parse().ok())?;
+    };
     let fields = line.get("fields").unwrap_or(&line);
     if fields.get("message")? != "listening" {
         return None;

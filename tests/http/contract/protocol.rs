@@ -2,55 +2,16 @@
 
 use std::net::SocketAddr;
 
-use reqwest::header::HeaderMap;
 use reqwest::{Client, Version};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
 
+use crate::support::connection::Connection;
 use crate::support::server::client;
 use crate::support::{Reply, Server, json_text};
 
 const PLAIN: &str = r#"{"script":"def main():\n    return 5\n"}"#;
 const ANSWER: &str = r#"{"result":5,"stdout":""}"#;
-
-/// A connection over which a test writes HTTP/1.1 by hand.
-struct Connection(TcpStream);
-
-impl Connection {
-    async fn open(address: SocketAddr) -> Self {
-        Self(TcpStream::connect(address).await.expect("the server accepts connections"))
-    }
-
-    async fn write(&mut self, text: &str) {
-        self.0.write_all(text.as_bytes()).await.expect("the connection is open");
-    }
-
-    /// Reads one response with a `Content-Length`, and not a byte more.
-    async fn read(&mut self) -> Reply {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(self.0.read_u8().await.expect("a whole head"));
-        }
-        let head = String::from_utf8(head).expect("heads are ASCII");
-        let mut lines = head.trim_end().split("\r\n");
-        let status = lines.next().and_then(|line| line.split(' ').nth(1));
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
-            let name: reqwest::header::HeaderName = name.parse().expect("a header's name");
-            headers.append(name, value.parse().expect("a header's value"));
-        }
-        let length = headers.get("content-length").map_or("0", |value| value.to_str().expect("a length is ASCII"));
-        let mut body = vec![0; length.parse().expect("a length is a number")];
-        self.0.read_exact(&mut body).await.expect("a whole body");
-        let status = status.expect("a status line").parse().expect("a status");
-        Reply::new(status, headers, body)
-    }
-
-    async fn is_closed(&mut self) -> bool {
-        matches!(self.0.read(&mut [0]).await, Ok(0) | Err(_))
-    }
-}
 
 fn post(body: &str) -> String {
     format!("POST /execute HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len())

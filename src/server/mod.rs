@@ -1,21 +1,28 @@
 //! The front door of Cloud Run and of any other host: the Router behind a port.
 
+mod connections;
+mod pace;
+
 use std::future::Future;
 use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::serve::ListenerExt;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
+use crate::access::Access;
 use crate::config::Config;
-use crate::executor::{Executor, StartError};
+use crate::executor::{Executor, StartError, orphans};
 use crate::http::{self, Service};
 use crate::sandbox::privileges::{self, Installation, PrepareError};
+use crate::telemetry::metrics::Metrics;
 use crate::{sys, telemetry};
+use connections::Connections;
+
+/// The exit status after a second signal, as of a process that was ended by SIGINT.
+const AT_ONCE: i32 = 130;
 
 /// Why the server did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +33,8 @@ pub enum ServerError {
     Log(#[from] tracing_subscriber::filter::ParseError),
     #[error("cannot listen on {address}: {source}")]
     Listen { address: std::net::SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Keys(#[from] crate::access::keys::FileError),
     #[error(transparent)]
     Prepare(#[from] PrepareError),
     #[error(transparent)]
@@ -61,38 +70,39 @@ pub async fn serve(
     installation: Installation,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServerError> {
-    let executor = Executor::start(&config, installation).await?;
-    let service = Arc::new(Service::new(&config, executor));
+    let access = Access::new(&config)?;
+    if !access.wants_keys() && !config.host.is_loopback() {
+        warn!("no API key is wanted: whoever reaches this address can run scripts, unless the platform asks who it is");
+    }
+    tokio::spawn(orphans::bury());
+    let metrics = Arc::new(Metrics::new());
+    let executor = Executor::start(&config, installation, Arc::clone(&metrics)).await?;
+    let service = Arc::new(Service::new(&config, executor, access, Arc::clone(&metrics)));
+    let reading = Arc::clone(&service);
+    tokio::spawn(async move { reading.access.keep_reading().await });
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     info!(address = %listener.local_addr()?, "listening");
-    accept(http::router(Arc::clone(&service)), listener, config.grace, &service, shutdown).await;
+    let connections = Connections::new(http::router(Arc::clone(&service)), &config, metrics);
+    accept(connections, listener, config.grace, &service, shutdown).await;
     service.executor.stop().await;
     info!("stopped");
     Ok(())
 }
 
 async fn accept(
-    router: Router,
+    connections: Connections,
     listener: tokio::net::TcpListener,
     grace: Duration,
     service: &Arc<Service>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
-    // Answers are small and complete: waiting for more to send along only delays them.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
-    let stop = async move {
+    let serving = connections.serve(listener, stopping.subscribe());
+    let stop = async {
         shutdown.await;
         info!("shutting down");
         stopping.send_replace(true);
-    };
-    let serving = axum::serve(listener, router).with_graceful_shutdown(stop).into_future();
-    let drained = async {
-        // The sender lives in the future above.
-        let _ = stopped.wait_for(|stopping| *stopping).await;
         let drained = tokio::time::timeout(grace, service.executor.drain()).await;
         if drained.is_err() {
             warn!("scripts were still running at the end of the grace period");
@@ -102,19 +112,30 @@ async fn accept(
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
     tokio::select! {
-        result = serving => if let Err(error) = result { error!(%error, "the listener failed") },
-        () = drained => {}
+        () = serving => {
+            // All connections have ended.
+            let _ = stopped.wait_for(|stopping| *stopping).await;
+        }
+        () = stop => {}
     }
 }
 
-/// Resolves at the first SIGTERM or SIGINT.
+/// Resolves at the first SIGTERM or SIGINT. A second one ends the process at once.
 fn shutdown_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
+    let mut next = async move || {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+    };
+    Ok(async move {
+        next().await;
+        tokio::spawn(async move {
+            next().await;
+            warn!("a second signal: ending at once");
+            std::process::exit(AT_ONCE);
+        });
     })
 }

@@ -1,0 +1,71 @@
+//! Answers that clients have not read yet lie in memory. They are counted until the last byte has left, and no job is begun
+//! while there are too many of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::executor::Unavailable;
+
+/// How much may lie there when a job is begun, bytes.
+const MAX_BYTES: usize = 128 << 20;
+
+/// How soon there may be less.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// What there is of answers.
+#[derive(Clone, Default)]
+pub struct Account(Arc<AtomicUsize>);
+
+/// A part of an answer. It is kept by the connection until it is written.
+struct Held {
+    part: Bytes,
+    account: Account,
+}
+
+impl Account {
+    /// Counts a part of an answer as long as it is there.
+    pub fn hold(&self, part: Bytes) -> Bytes {
+        self.0.fetch_add(part.len(), Ordering::Relaxed);
+        Bytes::from_owner(Held { part, account: self.clone() })
+    }
+
+    /// Whether there is room for one more answer.
+    pub fn check(&self) -> Result<(), Unavailable> {
+        if self.bytes() < MAX_BYTES { Ok(()) } else { Err(Unavailable::Busy { retry: RETRY }) }
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.part
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.account.0.fetch_sub(self.part.len(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unread_is_counted_until_its_last_byte_is_gone() {
+        let account = Account::default();
+        let part = account.hold(Bytes::from(vec![7; MAX_BYTES]));
+        let rest = part.slice(1..);
+        drop(part);
+        assert_eq!(account.check(), Err(Unavailable::Busy { retry: RETRY }));
+        drop(rest);
+        assert_eq!((account.check(), account.bytes()), (Ok(()), 0));
+    }
+}
