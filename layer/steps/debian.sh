@@ -66,23 +66,44 @@ unpack_debian() {
     local list=$1 arch=$2 into=$3 log=$3.log cache deb
     cache=$OUT/cache/debs/$arch
     mkdir -p "$cache" "$into"
+    # Indexes that are there already are believed by apt: their signature is checked, their own hash is not.
+    rm -rf "$OUT/cache/apt/$(debian_arch "$arch")/state"
     private_apt "$(debian_arch "$arch")"
     apt-get update --error-on=any >"$log" 2>&1 || network_fault "apt-get update" "$log"
     resolve "$list" >"$into.resolved" 2>"$log" || fault "apt cannot resolve $list:" "$log"
     fetch "$into.resolved" "$cache" >"$log" 2>&1 || network_fault "apt-get download" "$log"
-    deb_files "$into.resolved" "$cache" >"$into.debs"
+    sed "s|^[0-9a-f]*  |$cache/|" "$into.resolved.sha256" >"$into.debs"
     while read -r deb; do dpkg-deb --extract "$deb" "$into"; done <"$into.debs"
 }
 
-# What is in the cache and still has the right hash is not fetched again.
+# Fetches what file $1 names into directory $2; $1.sha256 has the hashes. What is there with the right one is not fetched
+# again: apt alone would look at its size only. The steps are joined, because a function in a condition does not end at
+# its first failure.
 fetch() (
     mapfile -t packages <"$1"
-    cd "$2" && apt-get download "${packages[@]}"
+    cd "$2" &&
+        signed_hashes "${packages[@]}" >"$1.sha256" &&
+        [ "$(wc -l <"$1.sha256")" = ${#packages[@]} ] &&
+        remove_wrong <"$1.sha256" &&
+        apt-get download "${packages[@]}" &&
+        sha256sum --check --strict "$1.sha256"
 )
 
-deb_files() {
-    local name version
-    while IFS='=' read -r name version; do
-        find "$2" -name "${name}_${version//:/%3a}_*.deb"
-    done <"$1"
+# The SHA-256 of each of the packages name=version, and its file's name, from the index that Debian signed.
+signed_hashes() {
+    apt-cache show "$@" | while IFS=': ' read -r field value; do
+        case $field in
+            Package) name=$value ;;
+            Version) version=$value ;;
+            Architecture) arch=$value ;;
+            SHA256) echo "$value  ${name}_${version//:/%3a}_$arch.deb" ;;
+        esac
+    done | uniq
+}
+
+remove_wrong() {
+    local hash deb
+    while read -r hash deb; do
+        sha256sum --check --status <<<"$hash  $deb" 2>/dev/null || rm -f "$deb"
+    done
 }
