@@ -21,7 +21,11 @@ def main(packages, directory):
             find_in(fontpaths, fontext) if fontpaths else []
         )
         name = f"fontlist-v{font_manager.FontManager.__version__}.json"
-        font_manager.json_dump(font_manager.FontManager(), Path(directory, name))
+        manager = font_manager.FontManager()
+        # They come in the order of a set. Of fonts that fit equally well matplotlib takes the first.
+        for entries in (manager.ttflist, manager.afmlist):
+            entries.sort(key=lambda entry: entry.fname)
+        font_manager.json_dump(manager, Path(directory, name))
 
 
 main(*sys.argv[1:])

@@ -84,6 +84,8 @@ install_wheels() {
     fetch_wheels "$arch"
     locked "$arch" install --no-index --find-links "$(wheels_of "$arch")" --no-compile --target "$into" \
         >"$log" 2>&1 || fault "pip install failed:" "$log"
+    # The commands, which are dropped, name the directory of this build.
+    sed -i '\|^\.\./\.\./bin/|d' "$into"/*.dist-info/RECORD
 }
 
 # matplotlib runs only on this machine's architecture, but the list is the same for all.
@@ -119,10 +121,9 @@ drop() (
     done
 )
 
-# Bytecode is used unchecked: the tree never changes, and comparing it with the sources would cost time.
+# Bytecode is used unchecked: the tree never changes, and comparing it with the sources would cost time. It depends on the
+# hash seed, and on what the process has compiled before: with one seed and one process it is the same each time.
 compile() {
-    local jobs=0 # all processors, which need semaphores in shared memory
-    [ -w /dev/shm ] || jobs=1
-    python -m compileall -q -j "$jobs" -o 0 --invalidation-mode unchecked-hash -s "$1" -p / \
+    PYTHONHASHSEED=0 python -m compileall -q -o 0 --invalidation-mode unchecked-hash -s "$1" -p / \
         "$1/usr/lib/python3.13" "$1/usr/lib/python3"
 }
