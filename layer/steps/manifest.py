@@ -6,6 +6,7 @@ goes into the runtime, whose size it states.
 
 import hashlib
 import json
+import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import unquote
@@ -19,7 +20,13 @@ def sha256(path):
 
 def debian_package(path):
     name, version, arch = unquote(path.stem).split("_")
-    return {"name": name, "version": version, "arch": arch, "sha256": sha256(path)}
+    return {"name": name, "version": version, "arch": arch, "source": source(path) or name, "sha256": sha256(path)}
+
+
+def source(path):
+    """The source package, by which Debian names vulnerabilities; none if it has the package's own name."""
+    field = subprocess.run(["dpkg-deb", "--field", path, "Source"], check=True, capture_output=True, text=True).stdout
+    return field.split(" ")[0].strip()
 
 
 def wheel(path):
