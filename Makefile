@@ -14,10 +14,10 @@ RUNTIME := $(CURDIR)/target/layer/runtime
 TOOLS := $(CURDIR)/target/tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test key attack bench soak bench-programs fuzz layer tools watch check clean build-RuntimeLayer
+.PHONY: help run test key attack bench soak bench-programs fuzz layer tools watch check clean audit audit-rules build-RuntimeLayer
 
 help: ## this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 run: layer ## build what is needed and serve on http://127.0.0.1:8080 (PORT=...)
 	cargo build --release --locked --bin py-executor-server
@@ -48,7 +48,13 @@ bench-programs:
 layer: ## build the Python runtime, target/layer/runtime (ARCH=x86_64 or arm64)
 	@layer/build $(ARCH)
 
-tools: ## install the tests' tools into target/tools: cargo-lambda, the Lambda emulator, sam, gVisor, schemathesis, node
+audit: tools ## check the dependencies: licences, versions, sources, and RustSec's advisories, which it fetches
+	@supply/audit
+
+audit-rules: tools ## the part of the audit that needs no advisories
+	@supply/audit rules
+
+tools: ## install the tests' tools into target/tools: cargo-lambda, the Lambda emulator, sam, gVisor, schemathesis, node, cargo-deny, cargo-audit
 	@tests/tools/setup
 
 watch: layer tools ## serve the Lambda function with cargo lambda watch on http://127.0.0.1:9000 (WATCH_PORT=...)
