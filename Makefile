@@ -14,7 +14,7 @@ RUNTIME := $(CURDIR)/target/layer/runtime
 TOOLS := $(CURDIR)/target/tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test key attack bench soak bench-programs fuzz layer tools watch check clean audit audit-rules build-RuntimeLayer
+.PHONY: help run test key attack bench soak bench-programs fuzz layer tools watch check clean audit audit-rules verify-layer \ build-RuntimeLayer
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -47,6 +47,9 @@ bench-programs:
 
 layer: ## build the Python runtime, target/layer/runtime (ARCH=x86_64 or arm64)
 	@layer/build $(ARCH)
+
+verify-layer: ## compare a runtime, file by file, with the one that was built (VERIFY_FLAGS="--no-links DIRECTORY")
+	@layer/verify $(VERIFY_FLAGS)
 
 audit: tools ## check the dependencies: licences, versions, sources, and RustSec's advisories, which it fetches
 	@supply/audit

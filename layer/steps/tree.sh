@@ -28,9 +28,10 @@ build_runtime() {
     say "$arch: compiled, $(size_of "$root")"
     verdict=$(python -B "$HERE/steps/check.py" "$arch" "$root")
     say "$arch: checked, $verdict"
+    python -B "$HERE/steps/files.py" list "$root" >"$tmp/runtime.mtree"
 
     mkdir -p "$OUT/$arch"
-    mv "$tmp/manifest.json" "$OUT/$arch/manifest.json"
+    mv "$tmp/manifest.json" "$tmp/runtime.mtree" "$OUT/$arch"
     put_in_place "$root" "$OUT/$arch/runtime" "$(runtime_stamp "$arch")"
     say "$arch: ready in $OUT/$arch/runtime"
 }

@@ -1,14 +1,38 @@
-//! What the service is made of: that the dependencies are allowed.
+//! What the service and its runtime are made of: that the runtime still is what was built, and that the dependencies are
+//! allowed.
 
-use std::path::Path;
-use std::process::Command;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod runtime;
+
+use std::process::{Command, Output};
+
+use support::emulator::{project, tool};
+
+fn builder_python() -> Command {
+    let mut command = Command::new(project().join("target/layer/tools/python3"));
+    command.arg("-B").current_dir(project());
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}: run `make layer` first"))
+}
+
+fn must(command: &mut Command) -> String {
+    let output = run(command);
+    assert!(output.status.success(), "{command:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
 
 #[test]
 fn the_dependencies_are_allowed() {
     // What needs no database of advisories; `make audit` has the rest.
-    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
-    assert!(project.join("target/tools/bin/cargo-deny").is_file(), "there are no tools: run `make tools` first");
-    let output = Command::new(project.join("supply/audit")).arg("rules").output().expect("it can be run");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
+    tool("cargo-deny");
+    must(Command::new(project().join("supply/audit")).arg("rules"));
 }
