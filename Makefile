@@ -14,7 +14,7 @@ RUNTIME := $(CURDIR)/target/layer/runtime
 TOOLS := $(CURDIR)/target/tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test key attack bench soak bench-programs fuzz layer tools watch check clean audit audit-rules verify-layer \ build-RuntimeLayer
+.PHONY: help run test key attack bench soak bench-programs fuzz layer tools watch check clean audit audit-rules verify-layer \ sbom build-RuntimeLayer
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -50,6 +50,9 @@ layer: ## build the Python runtime, target/layer/runtime (ARCH=x86_64 or arm64)
 
 verify-layer: ## compare a runtime, file by file, with the one that was built (VERIFY_FLAGS="--no-links DIRECTORY")
 	@layer/verify $(VERIFY_FLAGS)
+
+sbom: layer ## list all that the binaries and the layer are built from, in target/sbom, as CycloneDX (ARCH=...)
+	@target/layer/tools/python3 -B supply/sbom.py $(ARCH) target/layer/$(ARCH)/runtime target/sbom
 
 audit: tools ## check the dependencies: licences, versions, sources, and RustSec's advisories, which it fetches
 	@supply/audit

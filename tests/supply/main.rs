@@ -1,14 +1,23 @@
-//! What the service and its runtime are made of: that the runtime still is what was built, and that the dependencies are
-//! allowed.
+//! What the service and its runtime are made of: that the bills of materials say it, that the runtime still is what was
+//! built, and that the dependencies are allowed.
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bills;
 mod runtime;
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use support::emulator::{project, tool};
+
+const ARCH: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+
+/// The runtime that this machine's build made, whichever the tests run scripts in.
+fn built() -> PathBuf {
+    project().join("target/layer").join(ARCH).join("runtime")
+}
 
 fn builder_python() -> Command {
     let mut command = Command::new(project().join("target/layer/tools/python3"));
@@ -28,6 +37,10 @@ fn must(command: &mut Command) -> String {
     let output = run(command);
     assert!(output.status.success(), "{command:?}: {}{}", text(&output.stdout), text(&output.stderr));
     text(&output.stdout)
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 #[test]
