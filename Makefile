@@ -14,7 +14,8 @@ RUNTIME := $(CURDIR)/target/layer/runtime
 TOOLS := $(CURDIR)/target/tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test key attack bench soak bench-programs fuzz layer tools watch check clean audit audit-rules verify-layer \ sbom build-RuntimeLayer
+.PHONY: help run test key attack chaos bench soak bench-programs fuzz layer tools watch check clean audit audit-rules \
+	verify-layer sbom build-RuntimeLayer
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -33,6 +34,10 @@ key: ## make an API key (NAME=...): the key for the caller, its digest for EXECU
 
 attack: ## attack a running service and say what held (URL=http://..., ATTACK_FLAGS=--lambda, --only PATTERN, --json)
 	cargo run --quiet --locked --example attack -- $(ATTACK_FLAGS) $(URL)
+
+chaos: layer ## disturb a service of its own for SECONDS=600 while honest callers go on: what held? (CHAOS_FLAGS="--only kill")
+	cargo build --release --locked --bins --example chaos --example jail
+	target/release/examples/chaos --seconds $(SECONDS) $(CHAOS_FLAGS)
 
 bench: layer tools bench-programs ## measure the service beside other ways to run Python (PLOT=docs/performance.svg, BENCH_FLAGS="--only start")
 	target/release/examples/bench --json target/bench/results.json $(BENCH_FLAGS)

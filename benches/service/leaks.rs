@@ -9,7 +9,7 @@ use crate::place::Place;
 use crate::results::{Leak, Results};
 use crate::served::Served;
 use crate::throughput::window;
-use crate::tree::{Tree, anonymous_kib, descriptors};
+use crate::tree::{anonymous_kib, descriptors};
 use crate::{Fallible, SERVICE, say};
 
 /// What a service at rest has.
@@ -23,7 +23,7 @@ const CLIENTS: usize = 64;
 
 impl Footprint {
     pub async fn of(service: &Served) -> Fallible<Self> {
-        let tree = Tree::at_rest(service).await?;
+        let tree = service.at_rest().await?;
         let zygotes: u64 = tree.zygotes.iter().filter_map(|pid| anonymous_kib(*pid)).sum();
         let open: usize = tree.zygotes.iter().map(|pid| descriptors(*pid)).sum();
         Ok(Self(vec![

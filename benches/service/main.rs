@@ -29,6 +29,8 @@ mod start;
 mod stats;
 mod targets;
 mod throughput;
+#[path = "../../tests/support/tree.rs"]
+#[allow(dead_code, reason = "the tests use all of it")]
 mod tree;
 
 use std::path::PathBuf;

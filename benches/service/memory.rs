@@ -10,7 +10,8 @@ use crate::http::Connection;
 use crate::place::Place;
 use crate::results::{Memory, Results};
 use crate::served::Served;
-use crate::tree::{Tree, is_preloaded, median_kib, share_kib, waits};
+use crate::stats::Samples;
+use crate::tree::{is_preloaded, private_kib, share_kib, waits};
 use crate::{Fallible, say};
 
 /// How long a script stays, and how long after its start it is looked at.
@@ -24,7 +25,7 @@ pub async fn measure(place: &Place, results: &mut Results) -> Fallible<()> {
     for case in [cases::basic(), cases::pandas()] {
         service.run(&case).await?;
     }
-    let tree = Tree::at_rest(&service).await?;
+    let tree = service.at_rest().await?;
     for zygote in &tree.zygotes {
         let kind = if is_preloaded(*zygote) { "preloaded" } else { "base" };
         add(results, &format!("zygote, {kind}"), &[*zygote]);
@@ -39,7 +40,7 @@ pub async fn measure(place: &Place, results: &mut Results) -> Fallible<()> {
         let (private_kib, processes) = running(&service, &lingering(&case, LINGER)).await?;
         results.memory.push(Memory { what: format!("running worker, {}", case.name), private_kib, processes });
     }
-    Tree::at_rest(&service).await?;
+    service.at_rest().await?;
     add(results, "service", &[service.process.id()]);
     Ok(())
 }
@@ -56,7 +57,7 @@ fn add(results: &mut Results, what: &str, pids: &[u32]) {
 /// The memory of the workers that run this script, of which as many are started as workers are parked. They were parked before,
 /// and have done something since, which those that are still parked have not.
 async fn running(service: &Served, case: &cases::Case) -> Fallible<(u64, usize)> {
-    let parked = Tree::at_rest(service).await?;
+    let parked = service.at_rest().await?;
     let before: BTreeMap<u32, u64> = parked.workers.iter().filter_map(|pid| Some((*pid, waits(*pid)?))).collect();
     let mut jobs = JoinSet::new();
     for _ in &parked.workers {
@@ -77,4 +78,11 @@ async fn ask(mut connection: Connection, request: Vec<u8>) -> Fallible<()> {
         Ok(200) => Ok(()),
         other => Err(format!("{other:?}")),
     }
+}
+
+/// The median of several processes, and how many there are.
+fn median_kib(pids: &[u32]) -> Option<(u64, usize)> {
+    let mut samples = Samples::default();
+    pids.iter().filter_map(|pid| private_kib(*pid)).for_each(|kib| samples.push(kib as f64));
+    Some((samples.median()? as u64, samples.len()))
 }

@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use crate::Fallible;
 use crate::cases::Case;
-use crate::http::{Connection, post};
+use crate::http::{Connection, PATIENCE, post};
 use crate::place::{Place, free_address, joined};
 use crate::process::Owned;
+use crate::tree::Tree;
 
 /// Which path takes scripts under the emulator of Lambda.
 const INVOCATIONS: &str = "/2015-03-31/functions/function/invocations";
@@ -117,6 +118,12 @@ impl Served {
 
     pub fn probe_seconds(&self) -> Option<f64> {
         self.probed.try_recv().ok().map(|end| (end - self.started).as_secs_f64())
+    }
+
+    /// The processes when nothing comes or goes any more.
+    pub async fn at_rest(&self) -> Fallible<Tree> {
+        let tree = Tree::at_rest(self.process.id(), PATIENCE).await;
+        tree.ok_or_else(|| self.blame("the service does not come to rest"))
     }
 
     pub fn blame(&self, words: &str) -> String {

@@ -35,7 +35,7 @@ use tokio::task::JoinSet;
 
 pub use bench::Bench;
 pub use report::{Report, Row, Verdict};
-pub use scenario::{Kind, Promise, Scenario};
+pub use scenario::{Drive, Kind, Promise, Scenario};
 pub use target::Target;
 
 /// The source of a program in `programs`.

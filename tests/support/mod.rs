@@ -5,12 +5,14 @@
 pub mod connection;
 pub mod emulator;
 pub mod jail;
+pub mod listening;
 pub mod members;
 pub mod process;
 pub mod python;
 pub mod reply;
 pub mod server;
 pub mod told;
+pub mod tree;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -188,7 +188,8 @@ pub fn named(name: &str) -> Vec<Entry> {
     found
 }
 
-fn descendants(root: u32) -> Vec<Entry> {
+/// The processes below this one, of whatever depth.
+pub fn descendants(root: u32) -> Vec<Entry> {
     let all = list();
     let mut found: Vec<Entry> = Vec::new();
     let mut parents = VecDeque::from([root]);

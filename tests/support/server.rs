@@ -10,7 +10,7 @@ use reqwest::{Client, ClientBuilder, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::process::{Entry, Owned};
-use super::{Log, PATIENCE, Reply, dedent, runtime};
+use super::{Log, PATIENCE, Reply, dedent, listening, runtime};
 
 pub struct Server {
     process: Owned,
@@ -37,7 +37,7 @@ impl Server {
     pub fn launch(command: Command) -> Self {
         let (heard, listening) = mpsc::channel();
         let process = Owned::spawn(command, move |line| {
-            if let Some(address) = listening_address(line) {
+            if let Some(address) = listening::address(line) {
                 let _ = heard.send(address);
             }
         });
@@ -167,19 +167,6 @@ pub fn command(variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_py-executor-server"));
     command.env_clear().envs(all);
     command
-}
-
-/// The address in the log line that says that connections are accepted.
-fn listening_address(line: &str) -> Option<SocketAddr> {
-    // For people it is text.
-    let Ok(line) = serde_json::from_str::<Value>(line) else {
-        return line.contains("listening").then(|| line.rsplit_once("address=")?.1.trim().parse().ok())?;
-    };
-    let fields = line.get("fields").unwrap_or(&line);
-    if fields.get("message")? != "listening" {
-        return None;
-    }
-    fields.get("address")?.as_str()?.parse().ok()
 }
 
 /// Time that an answer may take when it must come at once, on a busy machine.

@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::http::PATIENCE;
-use crate::process::{Entry, Owned};
-use crate::stats::Samples;
-use crate::{Fallible, served::Served};
+use super::process::{Entry, Watched, descendants};
 
 /// All processes of a service at one moment.
 #[derive(Debug, Default)]
@@ -16,40 +13,59 @@ pub struct Tree {
     pub guards: Vec<u32>,
     /// Parked or running, with what scripts have started.
     pub workers: Vec<u32>,
+    /// How many have ended and were not waited for.
+    pub zombies: usize,
+    entries: Vec<Entry>,
 }
 
+/// The first word of a launcher's command.
+const LAUNCHER: &str = "zygote-enter";
+
 impl Tree {
-    pub fn of(process: &Owned) -> Self {
-        let all: Vec<Entry> = process.descendants().into_iter().filter(Entry::is_alive).collect();
+    pub fn of(service: u32) -> Self {
+        let (all, zombies): (Vec<Entry>, Vec<Entry>) = descendants(service).into_iter().partition(Entry::is_alive);
         let below = |parents: &[u32]| -> Vec<u32> {
             all.iter().filter(|entry| parents.contains(&entry.parent)).map(|entry| entry.pid).collect()
         };
-        let launchers = below(&[process.id()]);
-        let first = below(&launchers);
-        // A zygote that has forked itself and gone on with imports, and guards.
-        let (preloaded, _): (Vec<u32>, Vec<u32>) = below(&first).into_iter().partition(|pid| is_preloaded(*pid));
+        // Without namespaces there is no launcher.
+        let is_launcher = |pid: &u32| all.iter().any(|entry| entry.pid == *pid && entry.command.contains(LAUNCHER));
+        let (launchers, unlaunched): (Vec<u32>, Vec<u32>) = below(&[service]).into_iter().partition(is_launcher);
+        let first = [below(&launchers), unlaunched].concat();
+        // A zygote that has forked itself and gone on with imports, and guards, also those that have outlived it.
+        let preloaded = below(&first).into_iter().filter(|pid| is_preloaded(*pid) && !is_init(*pid)).collect();
         let zygotes = [first, preloaded].concat();
         let guards: Vec<u32> = below(&zygotes).into_iter().filter(|pid| !zygotes.contains(pid)).collect();
         let known = |pid: &u32| launchers.contains(pid) || zygotes.contains(pid) || guards.contains(pid);
         let workers = all.iter().map(|entry| entry.pid).filter(|pid| !known(pid)).collect();
-        Self { service: process.id(), launchers, zygotes, guards, workers }
+        Self { service, launchers, zygotes, guards, workers, zombies: zombies.len(), entries: all }
     }
 
-    /// When nothing comes or goes any more: every worker is parked, and what was used is gone.
-    pub async fn at_rest(served: &Served) -> Fallible<Self> {
+    /// When nothing comes or goes any more: every worker is parked, and what was used is gone. None if that does not
+    /// come to be in time.
+    pub async fn at_rest(service: u32, patience: Duration) -> Option<Self> {
         const STILL: usize = 5;
-        let deadline = Instant::now() + PATIENCE;
-        let (mut last, mut same) = (Self::of(&served.process), 0);
+        let deadline = Instant::now() + patience;
+        let (mut last, mut same) = (Self::of(service), 0);
         while same < STILL {
             if Instant::now() > deadline {
-                return Err(served.blame("the service does not come to rest"));
+                return None;
             }
             tokio::time::sleep(Duration::from_millis(60)).await;
-            let now = Self::of(&served.process);
+            let now = Self::of(service);
             same = if now.workers == last.workers && !now.workers.is_empty() { same + 1 } else { 0 };
             last = now;
         }
-        Ok(last)
+        Some(last)
+    }
+
+    /// Holds one of them, so that its number cannot come to mean another process; none when it is gone.
+    pub fn watch(&self, pid: u32) -> Option<Watched> {
+        self.entries.iter().find(|entry| entry.pid == pid)?.watch()
+    }
+
+    /// Whether one of them was executing, or could have.
+    pub fn was_running(&self, pid: u32) -> bool {
+        self.entries.iter().any(|entry| entry.pid == pid && entry.state == 'R')
     }
 
     /// All of them.
@@ -91,13 +107,6 @@ pub fn share_kib(pid: u32) -> Option<u64> {
     number(&std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?, "Pss:")
 }
 
-/// The median of several processes, and how many there are.
-pub fn median_kib(pids: &[u32]) -> Option<(u64, usize)> {
-    let mut samples = Samples::default();
-    pids.iter().filter_map(|pid| private_kib(*pid)).for_each(|kib| samples.push(kib as f64));
-    Some((samples.median()? as u64, samples.len()))
-}
-
 pub fn descriptors(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }
@@ -105,6 +114,12 @@ pub fn descriptors(pid: u32) -> usize {
 /// Whether a zygote has the large modules.
 pub fn is_preloaded(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/maps")).is_ok_and(|maps| maps.contains("pandas"))
+}
+
+/// Whether it is the first process of its PID namespace, as a guard is where there are any.
+fn is_init(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1"))
 }
 
 /// How often a process has waited: one that is parked does not go on doing it.

@@ -1,0 +1,61 @@
+//! What is done to a service while honest callers go on: data, as the attacks are.
+
+mod attacks;
+mod cuts;
+mod descriptors;
+mod disk;
+mod kills;
+mod memory;
+mod processes;
+mod stops;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use super::Fallible;
+use super::host::{Host, Posture};
+use super::ledger::Excuses;
+
+/// A disturbance on its way; it says what it did. When it is over, everything that it has taken is given back.
+pub type Act<'a> = Pin<Box<dyn Future<Output = Fallible<String>> + Send + 'a>>;
+
+/// One thing that can happen to a service.
+#[derive(Clone, Copy)]
+pub struct Disturbance {
+    pub name: &'static str,
+    pub purpose: &'static str,
+    /// What it explains beside right answers and refusals.
+    pub excuses: Excuses,
+    /// Where it can be done.
+    pub postures: &'static [Posture],
+    /// Takes about the time that it is given.
+    pub act: for<'a> fn(&'a Host, Duration) -> Act<'a>,
+}
+
+/// Of nothing: every honest caller must be served, or refused cleanly.
+const NONE: Excuses = Excuses { connections: false, scripts: false };
+
+/// The service has no descriptor for a connection.
+const CONNECTIONS: Excuses = Excuses { connections: true, scripts: false };
+
+/// The host kills a script's process, or has no space for its files.
+const SCRIPTS: Excuses = Excuses { connections: false, scripts: true };
+
+/// Where a guard that dies, or cannot sweep, ends the service on purpose, only what spares guards can be done.
+const LINUX: &[Posture] = &[Posture::Linux];
+const BOTH: &[Posture] = &[Posture::Linux, Posture::Container];
+
+pub fn disturbances() -> Vec<Disturbance> {
+    [
+        kills::disturbances(),
+        stops::disturbances(),
+        descriptors::disturbances(),
+        disk::disturbances(),
+        processes::disturbances(),
+        memory::disturbances(),
+        cuts::disturbances(),
+        attacks::disturbances(),
+    ]
+    .concat()
+}

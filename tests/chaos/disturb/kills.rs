@@ -1,0 +1,63 @@
+//! Processes of the service are killed.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::{Disturbance, LINUX, NONE, SCRIPTS};
+use crate::suite::Fallible;
+use crate::suite::host::{Host, PATIENCE};
+use crate::suite::tree::{Tree, is_preloaded};
+
+pub fn disturbances() -> Vec<Disturbance> {
+    let kill = |name, purpose, excuses, act| Disturbance { name, purpose, excuses, postures: LINUX, act };
+    vec![
+        kill("kill-base", "the base zygote is killed", NONE, |host, _| Box::pin(zygotes(host, |kind| !kind))),
+        kill("kill-preloaded", "the preloaded zygote is killed", NONE, |host, _| Box::pin(zygotes(host, |kind| kind))),
+        kill("kill-zygotes", "both zygotes are killed", NONE, |host, _| Box::pin(zygotes(host, |_| true))),
+        kill("kill-guards", "guards are killed at random", NONE, |host, time| Box::pin(at_random(host, time, guards))),
+        kill("kill-workers", "workers are killed at random, parked and running", SCRIPTS, |host, time| {
+            Box::pin(at_random(host, time, workers))
+        }),
+    ]
+}
+
+/// Kills the zygotes for which `wanted` holds, given whether they are preloaded.
+async fn zygotes(host: &Host, wanted: fn(bool) -> bool) -> Fallible<String> {
+    let tree = host.tree();
+    let wanted = tree.zygotes.iter().filter(|pid| wanted(is_preloaded(**pid)));
+    let watched: Vec<_> = wanted.filter_map(|pid| tree.watch(*pid)).collect();
+    if watched.is_empty() {
+        return Err("there is no such zygote".into());
+    }
+    watched.iter().for_each(|zygote| zygote.signal(Signal::KILL));
+    if watched.iter().all(|zygote| zygote.ends_within(PATIENCE)) {
+        return Ok(format!("{} killed", watched.len()));
+    }
+    Err("a killed zygote has not ended".into())
+}
+
+fn guards(host: &Host, tree: &Tree) -> Option<u32> {
+    host.dice.pick(&tree.guards).copied()
+}
+
+/// One of those that execute as often as one of all.
+fn workers(host: &Host, tree: &Tree) -> Option<u32> {
+    let running: Vec<u32> = tree.workers.iter().copied().filter(|pid| tree.was_running(*pid)).collect();
+    let any = || host.dice.pick(&tree.workers).copied();
+    if host.dice.roll(2) == 0 { any() } else { host.dice.pick(&running).copied().or_else(any) }
+}
+
+async fn at_random(host: &Host, time: Duration, choose: fn(&Host, &Tree) -> Option<u32>) -> Fallible<String> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let (end, mut killed) = (Instant::now() + time, 0);
+    while Instant::now() < end {
+        let tree = host.tree();
+        if let Some(process) = choose(host, &tree).and_then(|pid| tree.watch(pid)) {
+            process.signal(Signal::KILL);
+            killed += 1;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    if killed == 0 { Err("there was nothing to kill".into()) } else { Ok(format!("{killed} killed")) }
+}

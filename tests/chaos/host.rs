@@ -1,0 +1,149 @@
+//! A service of the suite's own: its process, where it listens, and what it can be disturbed by.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::Fallible;
+use super::groups::Groups;
+use super::listening;
+use super::place::Place;
+use super::process::{Owned, Watched, descendants};
+use super::tree::Tree;
+
+/// What a start, or coming to rest, may take.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Where the service runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Posture {
+    /// A Linux machine: namespaces, and a scratch file system for each worker.
+    Linux,
+    /// A container that refuses user namespaces: scratch directories lie in /tmp.
+    Container,
+}
+
+impl Posture {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linux => "linux",
+            Self::Container => "container",
+        }
+    }
+
+    /// How /tmp comes to be small in the service's mount namespace.
+    fn small_tmp(self) -> &'static [&'static str] {
+        match self {
+            Self::Linux => &["-t", "tmpfs", "-o", "size=16m,mode=1777", "tmpfs", "/tmp"],
+            Self::Container => &["-o", "remount,size=48m", "/tmp"],
+        }
+    }
+}
+
+/// A running service. Dropping it ends all of its processes, and with them its mounts.
+pub struct Host {
+    process: Owned,
+    pub groups: Groups,
+    pub posture: Posture,
+    pub address: SocketAddr,
+    /// The service's own process.
+    pub service: u32,
+    /// What is chosen at random.
+    pub dice: Dice,
+    /// The next scenario of the attack suite.
+    pub next_attack: AtomicUsize,
+}
+
+impl Host {
+    pub fn start(place: &Place, posture: Posture, seed: u64) -> Fallible<Self> {
+        let groups = Groups::make();
+        let (heard, listening) = mpsc::channel();
+        let process = Owned::spawn(command(place, posture, &groups), move |line| {
+            if let Some(address) = listening::address(line) {
+                let _ = heard.send(address);
+            }
+        });
+        let blame = |words: &str| format!("{}: {words}\n{}", posture.name(), process.log());
+        let address = listening.recv_timeout(PATIENCE).map_err(|_| blame("the service does not listen"))?;
+        let service = match posture {
+            Posture::Linux => process.id(),
+            Posture::Container => only_child(process.id()).ok_or_else(|| blame("the jail has no child"))?,
+        };
+        make_tmp_small(service, posture).map_err(|words| blame(&words))?;
+        Ok(Self { process, groups, posture, address, service, dice: Dice::new(seed), next_attack: AtomicUsize::new(0) })
+    }
+
+    /// Fails if the service has ended, whatever the reason.
+    pub fn is_alive(&self) -> Fallible<()> {
+        let ended = Watched::new(self.service).is_none_or(|service| service.ends_within(Duration::ZERO));
+        if ended { Err(format!("the service has ended\n{}", self.process.log())) } else { Ok(()) }
+    }
+
+    pub fn tree(&self) -> Tree {
+        Tree::of(self.service)
+    }
+
+    pub async fn at_rest(&self) -> Fallible<Tree> {
+        let tree = Tree::at_rest(self.service, PATIENCE).await;
+        tree.ok_or_else(|| format!("the service does not come to rest\n{}", self.process.log()))
+    }
+
+    /// /tmp as the service sees it.
+    pub fn tmp(&self) -> PathBuf {
+        format!("/proc/{}/root/tmp", self.service).into()
+    }
+}
+
+/// The server in mounts and groups of its own, on loopback, at any free port.
+fn command(place: &Place, posture: Posture, groups: &Groups) -> Command {
+    let mut words = groups.entrance();
+    match posture {
+        Posture::Linux => words.extend(["unshare", "--mount", "--propagation", "private"].map(str::to_owned)),
+        Posture::Container => words.extend([&*place.jail.to_string_lossy(), "container", "--"].map(str::to_owned)),
+    }
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).arg(&place.server).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    command.env("EXECUTOR_HOST", "127.0.0.1").env("PORT", "0").env("EXECUTOR_RUNTIME", &place.runtime);
+    command
+}
+
+fn only_child(pid: u32) -> Option<u32> {
+    descendants(pid).iter().find(|entry| entry.parent == pid).map(|entry| entry.pid)
+}
+
+/// Mounts in the service's namespace, when everything has been opened that may lie below /tmp.
+fn make_tmp_small(service: u32, posture: Posture) -> Fallible<()> {
+    let mut mount = Command::new("nsenter");
+    mount.args(["--target", &service.to_string(), "--mount", "--pid", "mount"]).args(posture.small_tmp());
+    let output = mount.stdin(Stdio::null()).output().map_err(|error| format!("nsenter: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("mount {:?}: {}", posture.small_tmp(), String::from_utf8_lossy(&output.stderr).trim()))
+}
+
+/// Numbers as if by chance: the same seed gives the same ones.
+pub struct Dice(AtomicU64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+
+    /// Less than `below`, which is not 0.
+    pub fn roll(&self, below: usize) -> usize {
+        // SplitMix64.
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut z = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % below as u64) as usize
+    }
+
+    pub fn pick<'a, T>(&self, from: &'a [T]) -> Option<&'a T> {
+        if from.is_empty() { None } else { from.get(self.roll(from.len())) }
+    }
+}
