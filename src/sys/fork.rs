@@ -34,11 +34,13 @@ pub unsafe fn fork() -> io::Result<Side<Pid>> {
     side(unsafe { libc::fork() }.into())
 }
 
+/// A negative number is none of a process, and must not become one.
 fn side(pid: libc::c_long) -> io::Result<Side<Pid>> {
-    match libc::pid_t::try_from(pid).map(Pid::from_raw) {
-        Ok(None) => Ok(Side::Child),
-        Ok(Some(child)) if pid > 0 => Ok(Side::Parent(child)),
-        _ => Err(io::Error::last_os_error()),
+    let child = if pid > 0 { libc::pid_t::try_from(pid).ok().and_then(Pid::from_raw) } else { None };
+    match child {
+        Some(child) => Ok(Side::Parent(child)),
+        None if pid == 0 => Ok(Side::Child),
+        None => Err(io::Error::last_os_error()),
     }
 }
 
@@ -126,4 +128,16 @@ pub fn ended_child() -> Option<Pid> {
         info.si_pid()
     };
     Pid::from_raw(pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fork_that_fails_is_an_error() {
+        assert!(side(-1).is_err());
+        assert!(matches!(side(0), Ok(Side::Child)));
+        assert!(matches!(side(7), Ok(Side::Parent(child)) if child.as_raw_nonzero().get() == 7));
+    }
 }
