@@ -16,6 +16,7 @@ use std::time::Duration;
 use super::Fallible;
 use super::host::{Host, Posture};
 use super::ledger::Excuses;
+pub use descriptors::crowd;
 
 /// A disturbance on its way; it says what it did. When it is over, everything that it has taken is given back.
 pub type Act<'a> = Pin<Box<dyn Future<Output = Fallible<String>> + Send + 'a>>;

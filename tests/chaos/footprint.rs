@@ -1,7 +1,7 @@
 //! What a service at rest has: none of it should grow.
 
 use super::Fallible;
-use super::host::Host;
+use super::host::{CONCURRENCY, Host};
 use super::tree::{anonymous_kib, descriptors};
 
 /// A quantity, and by how much it may grow for other reasons than a leak.
@@ -30,8 +30,8 @@ impl Change {
 }
 
 /// Guards wait to be used again, as many as there have been workers at a time; each has a descriptor of the service.
-/// How many of them there are depends on how the load went, so up to this many more are no leak.
-const GUARDS: u64 = 8;
+/// How many of them there are depends on how the load went, so of each zygote's a few more are no leak.
+const GUARDS: u64 = 4 * CONCURRENCY as u64;
 
 /// Memory that comes and goes with the allocators' and the kernel's own habits.
 const MEMORY_KIB: u64 = 3 << 10;
@@ -57,8 +57,9 @@ pub async fn footprint(host: &Host) -> Fallible<Vec<Figure>> {
     ])
 }
 
-pub fn changes(before: Vec<Figure>, after: Vec<Figure>) -> Vec<Change> {
-    before.into_iter().zip(after).map(|(before, after)| Change { before, after }).collect()
+pub fn changes(before: &[Figure], after: &[Figure]) -> Vec<Change> {
+    let pairs = before.iter().cloned().zip(after.iter().cloned());
+    pairs.map(|(before, after)| Change { before, after }).collect()
 }
 
 #[cfg(test)]

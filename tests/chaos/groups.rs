@@ -1,5 +1,6 @@
 //! Control groups of the service's own, where the machine lets us make some: nothing else is ever in them.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,13 +16,15 @@ struct Controller {
     root: &'static str,
     limit: &'static str,
     usage: &'static str,
+    /// Where it is counted how often the kernel has killed a process, as `oom_kill`.
+    kills: &'static str,
     /// What is written for no limit.
     none: &'static str,
 }
 
 const PIDS: [Controller; 2] = [
-    Controller { root: "/sys/fs/cgroup/pids", limit: "pids.max", usage: "pids.current", none: "max" },
-    Controller { root: "/sys/fs/cgroup", limit: "pids.max", usage: "pids.current", none: "max" },
+    Controller { root: "/sys/fs/cgroup/pids", limit: "pids.max", usage: "pids.current", kills: "", none: "max" },
+    Controller { root: "/sys/fs/cgroup", limit: "pids.max", usage: "pids.current", kills: "", none: "max" },
 ];
 
 const MEMORY: [Controller; 2] = [
@@ -29,9 +32,16 @@ const MEMORY: [Controller; 2] = [
         root: "/sys/fs/cgroup/memory",
         limit: "memory.limit_in_bytes",
         usage: "memory.usage_in_bytes",
+        kills: "memory.oom_control",
         none: "-1",
     },
-    Controller { root: "/sys/fs/cgroup", limit: "memory.max", usage: "memory.current", none: "max" },
+    Controller {
+        root: "/sys/fs/cgroup",
+        limit: "memory.max",
+        usage: "memory.current",
+        kills: "memory.events",
+        none: "max",
+    },
 ];
 
 /// A group for the processes of one service. Removed when dropped.
@@ -77,8 +87,11 @@ impl Group {
         controllers.iter().find_map(|controller| {
             remove_leftovers(Path::new(controller.root));
             let path = Path::new(controller.root).join(format!("{NAME}{number}"));
-            // In the second version, both controllers have the same group.
-            std::fs::create_dir_all(&path).ok()?;
+            match std::fs::create_dir(&path) {
+                // In the second version, both controllers have the same group.
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => return None,
+                _ => {}
+            }
             let group = Self { path, controller };
             (group.usage().is_ok() && group.lets_in()).then_some(group)
         })
@@ -100,6 +113,12 @@ impl Group {
         let path = self.path.join(self.controller.usage);
         let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         text.trim().parse().map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    /// How often the kernel has killed one of its processes for want of memory; older kernels do not say.
+    pub fn kills(&self) -> Option<u64> {
+        let text = std::fs::read_to_string(self.path.join(self.controller.kills)).ok()?;
+        text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
     }
 
     /// Bounds it until what this gives is dropped.

@@ -1,10 +1,12 @@
 //! A service of the suite's own: its process, where it listens, and what it can be disturbed by.
 
+use std::fs::File;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use super::Fallible;
@@ -16,6 +18,9 @@ use super::tree::Tree;
 
 /// What a start, or coming to rest, may take.
 pub const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How many scripts the service runs at a time: the same on every machine, because it bounds what there is at rest.
+pub const CONCURRENCY: usize = 2;
 
 /// Where the service runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +63,15 @@ pub struct Host {
 }
 
 impl Host {
-    pub fn start(place: &Place, posture: Posture, seed: u64) -> Fallible<Self> {
+    /// Its log goes to the file too, where there is one.
+    pub fn start(place: &Place, posture: Posture, seed: u64, log: Option<File>) -> Fallible<Self> {
         let groups = Groups::make();
         let (heard, listening) = mpsc::channel();
+        let log = Mutex::new(log);
         let process = Owned::spawn(command(place, posture, &groups), move |line| {
+            if let Ok(Some(file)) = log.lock().as_deref_mut() {
+                let _ = writeln!(file, "{line}");
+            }
             if let Some(address) = listening::address(line) {
                 let _ = heard.send(address);
             }
@@ -107,6 +117,7 @@ fn command(place: &Place, posture: Posture, groups: &Groups) -> Command {
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]).arg(&place.server).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     command.env("EXECUTOR_HOST", "127.0.0.1").env("PORT", "0").env("EXECUTOR_RUNTIME", &place.runtime);
+    command.env("EXECUTOR_CONCURRENCY", CONCURRENCY.to_string());
     command
 }
 

@@ -20,6 +20,8 @@ pub struct Answer {
     pub status: u16,
     pub content_type: String,
     pub retry_after: Option<String>,
+    /// The request's nonce is its id.
+    pub request_id: String,
     pub body: String,
 }
 
@@ -49,10 +51,12 @@ pub fn judge(asked: &Honest, seen: &Seen) -> Verdict {
         Seen::Answer(answer) => answer,
         Seen::Nothing(words) => return Verdict::Nothing(words.clone()),
     };
-    if let Some(other) = foreign_nonce(&asked.nonce, &readable(&answer.body)) {
+    let text = answer.request_id.clone() + "\n" + &readable(&answer.body);
+    if let Some(other) = foreign_nonce(&asked.nonce, &text) {
         return Verdict::WrongCaller(format!("{} asked, and got something of {other}: {}", asked.nonce, shown(answer)));
     }
     let verdict = match answer.status {
+        _ if answer.request_id != asked.nonce => Err("not the request's id".into()),
         429 => refusal(answer).map(|()| Verdict::Limited),
         503 => refusal(answer).map(|()| Verdict::Refused),
         _ => match asked.kind {
@@ -61,7 +65,8 @@ pub fn judge(asked: &Honest, seen: &Seen) -> Verdict {
             Kind::Events => events(asked, answer),
         },
     };
-    verdict.unwrap_or_else(|words| Verdict::Wrong(format!("{} ({}): {words}: {}", asked.kind, asked.nonce, shown(answer))))
+    verdict
+        .unwrap_or_else(|words| Verdict::Wrong(format!("{} ({}): {words}: {}", asked.kind, asked.nonce, shown(answer))))
 }
 
 /// JSON, with `error` and `stdout` alone, and when to come again.
@@ -200,11 +205,12 @@ mod tests {
     use serde_json::json;
 
     fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, content_type: "application/json".into(), retry_after: None, body: body.into() }
+        Answer { status, content_type: "application/json".into(), body: body.into(), ..Answer::default() }
     }
 
+    /// With the id that belongs to it.
     fn judged(asked: &Honest, answer: Answer) -> Verdict {
-        judge(asked, &Seen::Answer(answer))
+        judge(asked, &Seen::Answer(Answer { request_id: asked.nonce.clone(), ..answer }))
     }
 
     fn basic(asked: &Honest) -> String {
@@ -213,13 +219,15 @@ mod tests {
 
     fn told_of(asked: &Honest) -> Value {
         let content = STANDARD.encode(asked.nonce.repeat(2));
-        let files = if asked.kind == Kind::Files { json!([{ "name": "out.txt", "base64": content }]) } else { json!([]) };
+        let files =
+            if asked.kind == Kind::Files { json!([{ "name": "out.txt", "base64": content }]) } else { json!([]) };
         let result = parsed(asked.kind.result()).expect("it is JSON");
         json!({ "status": "ok", "result": result, "stdout": asked.stdout(), "stderr": "", "files": files })
     }
 
     fn stream(events: &[(&str, Value)]) -> Answer {
-        let body = events.iter().map(|(name, data)| format!("event: {name}\ndata: {data}\n\n")).collect();
+        let events: Vec<String> = events.iter().map(|(name, data)| format!("event: {name}\ndata: {data}")).collect();
+        let body = events.join("\n\n") + "\n\n";
         Answer { content_type: "text/event-stream".into(), body, ..answer(200, "") }
     }
 
@@ -260,6 +268,10 @@ mod tests {
             let verdict = judged(&asked, answer(status, &basic(&other)));
             assert!(matches!(verdict, Verdict::WrongCaller(_)), "{verdict:?}");
         }
+        let refusal = Answer { request_id: other.nonce, ..answer(503, r#"{"error":"busy","stdout":""}"#) };
+        assert!(matches!(judge(&asked, &Seen::Answer(refusal)), Verdict::WrongCaller(_)));
+        let anonymous = answer(200, &basic(&asked));
+        assert!(matches!(judge(&asked, &Seen::Answer(anonymous)), Verdict::Wrong(_)));
         let (asked, other) = (Honest::new(Kind::Files), Honest::new(Kind::Files));
         let mut body = told_of(&asked);
         body["files"] = told_of(&other)["files"].clone();

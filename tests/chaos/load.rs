@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// Between two requests of a client: it is the disturbances that are to make the service busy.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// What an answer has of its request.
+const REQUEST_ID: &str = "x-request-id";
+
 /// A caller of the service.
 #[derive(Clone)]
 pub struct Caller {
@@ -44,16 +47,18 @@ impl Caller {
 
     async fn answer(&self, asked: &Honest) -> reqwest::Result<Answer> {
         let url = format!("http://{}{}", self.address, asked.kind.path());
-        let mut request = self.client.post(url).json(&asked.body());
+        let mut request = self.client.post(url).header(REQUEST_ID, &asked.nonce).json(&asked.body());
         if asked.kind == Kind::Events {
             request = request.header(ACCEPT, "text/event-stream");
         }
         let response = request.send().await?;
-        let header = |name| response.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into());
-        let (retry_after, content_type) = (header(RETRY_AFTER), header(CONTENT_TYPE).unwrap_or_default());
+        let header =
+            |name: &str| response.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into());
+        let (retry_after, content_type) = (header(RETRY_AFTER.as_str()), header(CONTENT_TYPE.as_str()));
+        let (content_type, request_id) = (content_type.unwrap_or_default(), header(REQUEST_ID).unwrap_or_default());
         let status = response.status().as_u16();
         let body = String::from_utf8_lossy(&response.bytes().await?).into_owned();
-        Ok(Answer { status, content_type, retry_after, body })
+        Ok(Answer { status, content_type, retry_after, request_id, body })
     }
 }
 
@@ -103,7 +108,11 @@ async fn recorded(caller: &Caller, kind: Kind, ledger: &Ledger) -> bool {
 
 /// From now until a request of each kind that begins now or later gets its right answer. What is not served within
 /// `patience` counts as served then.
-pub async fn recovery(address: SocketAddr, ledger: &Arc<Ledger>, patience: Duration) -> Fallible<Vec<(Kind, Duration)>> {
+pub async fn recovery(
+    address: SocketAddr,
+    ledger: &Arc<Ledger>,
+    patience: Duration,
+) -> Fallible<Vec<(Kind, Duration)>> {
     const AGAIN: Duration = Duration::from_millis(10);
     let begun = Instant::now();
     let mut probes = JoinSet::new();

@@ -14,12 +14,13 @@ use suite::{Fallible, Plan};
 use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "\
-usage: chaos [--seconds N] [--clients N] [--only PATTERN] [--seed N] [--list]
+usage: chaos [--seconds N] [--clients N] [--only PATTERN] [--seed N] [--log FILE] [--list]
 
   --seconds N     for how long, 600 if it is not said; every disturbance is made once at least
   --clients N     honest clients at a time
   --only PATTERN  only disturbances whose name contains PATTERN
   --seed N        what chance is made of, as a report shows it
+  --log FILE      add the service's log to FILE
   --list          name the disturbances and make none
 
 Must be started by root. Ends with 0 if every invariant holds, with 1 if not, with 2 if there is nothing to disturb.";
@@ -41,6 +42,7 @@ impl Arguments {
                 "--clients" => parsed.plan.clients = usize::try_from(number(&word, &value()?)?).unwrap_or(usize::MAX),
                 "--seed" => parsed.plan.seed = number(&word, &value()?)?,
                 "--only" => parsed.plan.only = Some(value()?),
+                "--log" => parsed.plan.log = Some(value()?.into()),
                 "--list" => parsed.list = true,
                 _ => return Err(format!("unknown option {word}")),
             }
@@ -60,7 +62,9 @@ async fn main() -> ExitCode {
         Err(words) => return failed(&format!("{words}\n\n{USAGE}")),
     };
     if arguments.list {
-        suite::disturbances().iter().for_each(|one| println!("{:<16} {}", one.name, one.purpose));
+        for one in suite::disturbances() {
+            println!("{:<16} {}", one.name, one.purpose);
+        }
         return ExitCode::SUCCESS;
     }
     // Whoever is dropped cleans up.

@@ -20,6 +20,8 @@ pub struct Served {
     pub rows: Vec<Row>,
     pub evidence: Vec<String>,
     pub changes: Vec<Change>,
+    /// Why it could not be disturbed to the end: it has ended, or left an attack without an answer.
+    pub failure: Option<String>,
 }
 
 /// All services of a run.
@@ -63,7 +65,16 @@ impl Report {
             recoveries().filter(|time| *time > PROMPT).count(),
             recoveries().filter(|time| *time > RECOVERY_BOUND).count(),
         );
+        let failures: Vec<&str> = self.served.iter().filter_map(|served| served.failure.as_deref()).collect();
         vec![
+            Invariant {
+                holds: failures.is_empty(),
+                words: format!(
+                    "the service lives on and answers attacks too: {} did not {}",
+                    failures.len(),
+                    failures.join("; ")
+                ),
+            },
             Invariant {
                 // Who answers nobody has not served anybody.
                 holds: wrong == 0 && right > 0,
@@ -149,8 +160,6 @@ fn write_row(f: &mut fmt::Formatter<'_>, row: &Row) -> fmt::Result {
     writeln!(f)
 }
 
-fn slowest(
-    recoveries: &[(super::honest::Kind, Duration)],
-) -> Option<(super::honest::Kind, Duration)> {
+fn slowest(recoveries: &[(super::honest::Kind, Duration)]) -> Option<(super::honest::Kind, Duration)> {
     recoveries.iter().max_by_key(|(_, time)| *time).copied()
 }

@@ -22,7 +22,9 @@ mod rlimits;
 #[path = "../support/tree.rs"]
 mod tree;
 
+use std::fs::File;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +32,7 @@ pub use disturb::disturbances;
 pub use report::{Report, Served};
 
 use disturb::Disturbance;
+use footprint::{changes, footprint};
 use host::{Host, Posture};
 use ledger::{Excuses, Ledger};
 use load::Load;
@@ -51,17 +54,25 @@ pub struct Plan {
     pub only: Option<String>,
     /// What chance is made of.
     pub seed: u64,
+    /// Where the service's log is kept.
+    pub log: Option<PathBuf>,
 }
 
 impl Plan {
     /// Once around, as fast as that means something.
     pub fn short(seed: u64) -> Self {
-        Self { time: Duration::ZERO, hold: Duration::from_millis(1200), clients: 4, only: None, seed }
+        Self { time: Duration::ZERO, hold: Duration::from_millis(1200), clients: 4, only: None, seed, log: None }
     }
 
     /// Again and again.
     pub fn long(time: Duration, seed: u64) -> Self {
-        Self { time, hold: Duration::from_secs(4), ..Self::short(seed) }
+        // Longer than the service waits for a zygote that does not answer.
+        Self { time, hold: Duration::from_secs(6), ..Self::short(seed) }
+    }
+
+    fn log(&self) -> Fallible<Option<File>> {
+        let open = |path: &PathBuf| File::options().create(true).append(true).open(path);
+        self.log.as_ref().map(open).transpose().map_err(|error| format!("the log: {error}"))
     }
 
     fn disturbances(&self, posture: Posture) -> Vec<Disturbance> {
@@ -95,7 +106,18 @@ pub async fn run(plan: &Plan) -> Fallible<Report> {
     if served.is_empty() { Err("no disturbance has such a name".into()) } else { Ok(Report::new(served, plan.seed)) }
 }
 
-/// One service, disturbed for this time.
+/// One service that is disturbed.
+struct Course<'a> {
+    plan: &'a Plan,
+    disturbances: &'a [Disturbance],
+    host: Host,
+    ledger: Arc<Ledger>,
+    begun: Instant,
+    /// For how long it is to be disturbed.
+    time: Duration,
+}
+
+/// Starts a service and disturbs it for this time, or until it fails for good.
 async fn serve(
     place: &Place,
     posture: Posture,
@@ -104,59 +126,67 @@ async fn serve(
     time: Duration,
 ) -> Fallible<Served> {
     let begun = Instant::now();
-    let (host, ledger) = (Host::start(place, posture, plan.seed)?, Arc::new(Ledger::default()));
-    say(&format!("{}: {} disturbances, control groups: {}", posture.name(), disturbances.len(), host.groups.words()));
-    traffic(host.address, plan.clients, &ledger, WARM_UP).await?;
-    let mut before = footprint::footprint(&host).await?;
-    let mut end = before.clone();
-    let mut rounds = 0;
-    while rounds == 0 || begun.elapsed() < time {
-        round(&host, plan, disturbances, &ledger, (rounds > 0).then_some(begun + time)).await?;
-        end = footprint::footprint(&host).await?;
-        rounds += 1;
-        // What the service needs for such things at all, it may keep.
-        if rounds == 1 && begun.elapsed() < time {
-            before.clone_from(&end);
-        }
-    }
-    let changes = footprint::changes(before, end);
-    Ok(Served { posture: posture.name(), groups: host.groups.words(), rounds, rows: ledger.rows(), evidence: ledger.evidence(), changes })
+    let host = Host::start(place, posture, plan.seed, plan.log()?)?;
+    say(&format!("{}: {} disturbances; {}", posture.name(), disturbances.len(), host.groups.words()));
+    let course = Course { plan, disturbances, host, ledger: Arc::default(), begun, time };
+    let mut served = Served { posture: posture.name(), groups: course.host.groups.words(), ..Served::default() };
+    served.failure = course.run(&mut served).await.err();
+    (served.rows, served.evidence) = (course.ledger.rows(), course.ledger.evidence());
+    Ok(served)
 }
 
-/// Every disturbance once, or as many as there is time for.
-async fn round(
-    host: &Host,
-    plan: &Plan,
-    disturbances: &[Disturbance],
-    ledger: &Arc<Ledger>,
-    deadline: Option<Instant>,
-) -> Fallible<()> {
-    ledger.begin(UNDISTURBED, Excuses::default());
-    let load = Load::start(host.address, plan.clients, ledger)?;
-    tokio::time::sleep(QUIET).await;
-    for disturbance in disturbances {
-        if deadline.is_some_and(|deadline| Instant::now() > deadline) {
-            break;
+impl Course<'_> {
+    /// An error is what the service, or what disturbs it, must not do.
+    async fn run(&self, served: &mut Served) -> Fallible<()> {
+        traffic(self.host.address, self.plan.clients, &self.ledger, WARM_UP).await?;
+        // What the service needs for so many connections at all, it may keep.
+        drop(disturb::crowd(self.host.address).await?);
+        let mut before = footprint(&self.host).await?;
+        while served.rounds == 0 || self.is_time_left() {
+            self.round(served.rounds > 0).await?;
+            served.rounds += 1;
+            let after = footprint(&self.host).await?;
+            served.changes = changes(&before, &after);
+            // The same of all else that is done to it.
+            if served.rounds == 1 && self.is_time_left() {
+                before = after;
+            }
         }
-        disturb(host, plan, disturbance, ledger).await?;
+        Ok(())
     }
-    load.stop().await;
-    Ok(())
-}
 
-/// One disturbance, until all is as before.
-async fn disturb(host: &Host, plan: &Plan, disturbance: &Disturbance, ledger: &Arc<Ledger>) -> Fallible<()> {
-    let blame = |words: String| format!("{}: {}: {words}", host.posture.name(), disturbance.name);
-    ledger.begin(disturbance.name, disturbance.excuses);
-    let note = (disturbance.act)(host, plan.hold).await.map_err(blame)?;
-    let recoveries = load::recovery(host.address, ledger, RECOVERY_BOUND * 3).await?;
-    let slowest = recoveries.iter().map(|(_, time)| *time).max().unwrap_or_default();
-    say(&format!("{}: {note}; recovered in {:.2} s", disturbance.name, slowest.as_secs_f32()));
-    ledger.recovered(note, recoveries);
-    host.is_alive().map_err(blame)?;
-    ledger.begin(UNDISTURBED, Excuses::default());
-    tokio::time::sleep(QUIET).await;
-    Ok(())
+    fn is_time_left(&self) -> bool {
+        self.begun.elapsed() < self.time
+    }
+
+    /// Every disturbance once, or as many as there is time for.
+    async fn round(&self, may_end_early: bool) -> Fallible<()> {
+        self.ledger.begin(UNDISTURBED, Excuses::default());
+        let load = Load::start(self.host.address, self.plan.clients, &self.ledger)?;
+        tokio::time::sleep(QUIET).await;
+        for disturbance in self.disturbances {
+            if may_end_early && !self.is_time_left() {
+                break;
+            }
+            self.disturb(disturbance).await.map_err(|words| format!("{}: {words}", disturbance.name))?;
+        }
+        load.stop().await;
+        Ok(())
+    }
+
+    /// One disturbance, until all is as before.
+    async fn disturb(&self, disturbance: &Disturbance) -> Fallible<()> {
+        self.ledger.begin(disturbance.name, disturbance.excuses);
+        let note = (disturbance.act)(&self.host, self.plan.hold).await?;
+        let recoveries = load::recovery(self.host.address, &self.ledger, RECOVERY_BOUND * 3).await?;
+        let slowest = recoveries.iter().map(|(_, time)| *time).max().unwrap_or_default();
+        say(&format!("{}: {note}; recovered in {:.2} s", disturbance.name, slowest.as_secs_f32()));
+        self.ledger.recovered(note, recoveries);
+        self.host.is_alive()?;
+        self.ledger.begin(UNDISTURBED, Excuses::default());
+        tokio::time::sleep(QUIET).await;
+        Ok(())
+    }
 }
 
 /// Undisturbed traffic for this time.

@@ -20,7 +20,7 @@ async fn the_service_holds_under_every_disturbance() {
     println!("{report}");
 }
 
-/// A server that gives one answer to everybody.
+/// A server that gives one answer to everybody, with the request's id in the place of `ID`.
 async fn always(response: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
     let address = listener.local_addr().expect("it has an address");
@@ -34,13 +34,15 @@ async fn always(response: &'static str) -> SocketAddr {
 
 async fn answer(mut stream: TcpStream, response: &str) -> std::io::Result<()> {
     let mut request = vec![0; 64 << 10];
-    let _ = stream.read(&mut request).await?;
-    stream.write_all(response.as_bytes()).await
+    let length = stream.read(&mut request).await?;
+    let head = String::from_utf8_lossy(&request[..length]).into_owned();
+    let id = head.lines().find_map(|line| line.strip_prefix("x-request-id: ")).unwrap_or_default();
+    stream.write_all(response.replace("ID", id).as_bytes()).await
 }
 
 #[tokio::test]
 async fn a_service_that_mixes_up_its_callers_is_found_out() {
-    let response = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n\
+    let response = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: ID\r\nconnection: close\r\n\r\n\
                     {\"result\":5,\"stdout\":\"nonce-00000000ffffffff\\n\"}";
     let report = suite::watch(always(response).await, Duration::from_millis(300)).await.expect("it listens");
     assert!(!report.is_good() && report.total().wrong_caller > 0, "{report}");
@@ -55,7 +57,7 @@ async fn a_service_that_breaks_connections_is_found_out() {
 #[tokio::test]
 async fn a_service_that_refuses_everybody_serves_nobody() {
     let response = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
-                    connection: close\r\n\r\n{\"error\":\"busy\",\"stdout\":\"\"}";
+                    x-request-id: ID\r\nconnection: close\r\n\r\n{\"error\":\"busy\",\"stdout\":\"\"}";
     let report = suite::watch(always(response).await, Duration::from_millis(300)).await.expect("it listens");
     assert!(!report.is_good() && report.total().refused > 0, "{report}");
 }

@@ -1,15 +1,15 @@
 //! The service's descriptors are used up.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use rustix::process::Resource;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{BOTH, CONNECTIONS, Disturbance};
 use crate::suite::Fallible;
 use crate::suite::host::Host;
-use crate::suite::rlimits::Lowered;
+use crate::suite::rlimits::{Limit, Lowered};
 use crate::suite::tree::descriptors;
 
 pub fn disturbances() -> Vec<Disturbance> {
@@ -26,7 +26,7 @@ pub fn disturbances() -> Vec<Disturbance> {
 
 fn lower(host: &Host, more: usize) -> Fallible<(usize, Lowered)> {
     let limit = descriptors(host.service) + more;
-    Ok((limit, Lowered::new(&[host.service], Resource::Nofile, limit as u64)?))
+    Ok((limit, Lowered::new(&[host.service], Limit::OpenFiles, limit)?))
 }
 
 async fn no_descriptors(host: &Host, time: Duration) -> Fallible<String> {
@@ -35,21 +35,28 @@ async fn no_descriptors(host: &Host, time: Duration) -> Fallible<String> {
     Ok(format!("at {limit} for {:.1} s", time.as_secs_f32()))
 }
 
-async fn idle_flood(host: &Host, time: Duration) -> Fallible<String> {
-    /// What is left for connections, and how many try to have it.
-    const ROOM: usize = 150;
-    const FLOOD: usize = 400;
+/// How many descriptors are left to the service for idle connections, and how many of them there are.
+const ROOM: usize = 150;
+const CROWD: usize = 400;
+
+/// Connections that say nothing, as long as this is held.
+pub async fn crowd(address: SocketAddr) -> Fallible<Vec<TcpStream>> {
     const PATIENCE: Duration = Duration::from_secs(1);
-    let (limit, _lowered) = lower(host, ROOM)?;
-    let mut kept = Vec::with_capacity(FLOOD);
-    for _ in 0..FLOOD {
+    let mut kept = Vec::with_capacity(CROWD);
+    while kept.len() < CROWD {
         // The kernel takes those that the service cannot, until its own queue is full too.
-        match timeout(PATIENCE, TcpStream::connect(host.address)).await {
+        match timeout(PATIENCE, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => kept.push(stream),
             Ok(Err(error)) => return Err(format!("no connection: {error}")),
             Err(_) => break,
         }
     }
+    Ok(kept)
+}
+
+async fn idle_flood(host: &Host, time: Duration) -> Fallible<String> {
+    let (limit, _lowered) = lower(host, ROOM)?;
+    let kept = crowd(host.address).await?;
     tokio::time::sleep(time).await;
     Ok(format!("{} connections, room for {ROOM} at {limit}", kept.len()))
 }

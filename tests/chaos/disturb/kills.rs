@@ -30,11 +30,16 @@ async fn zygotes(host: &Host, wanted: fn(bool) -> bool) -> Fallible<String> {
     if watched.is_empty() {
         return Err("there is no such zygote".into());
     }
-    watched.iter().for_each(|zygote| zygote.signal(Signal::KILL));
-    if watched.iter().all(|zygote| zygote.ends_within(PATIENCE)) {
-        return Ok(format!("{} killed", watched.len()));
+    for zygote in &watched {
+        zygote.signal(Signal::KILL);
     }
-    Err("a killed zygote has not ended".into())
+    let number = watched.len();
+    let all_end = move || watched.iter().all(|zygote| zygote.ends_within(PATIENCE));
+    // The clients go on meanwhile.
+    match tokio::task::spawn_blocking(all_end).await {
+        Ok(true) => Ok(format!("{number} killed")),
+        _ => Err("a killed zygote has not ended".into()),
+    }
 }
 
 fn guards(host: &Host, tree: &Tree) -> Option<u32> {

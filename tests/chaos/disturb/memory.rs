@@ -29,10 +29,17 @@ pub fn disturbances() -> Vec<Disturbance> {
 async fn no_memory(host: &Host, time: Duration) -> Fallible<String> {
     let _hogs = hogs(host)?;
     if let Some(group) = &host.groups.memory {
-        let limit = group.usage()? + ROOM;
+        let (limit, before) = (group.usage()? + ROOM, group.kills());
         let _bounded = group.bound(limit)?;
         tokio::time::sleep(time).await;
-        return Ok(format!("control group at {} MiB for {:.1} s", limit >> 20, time.as_secs_f32()));
+        let killed = match (before, group.kills()) {
+            (Some(before), Some(after)) if before == after => {
+                return Err("the kernel has not killed any process".into());
+            }
+            (Some(before), Some(after)) => (after - before).to_string(),
+            _ => "an unknown number".to_owned(),
+        };
+        return Ok(format!("{killed} killed in a control group of {} MiB", limit >> 20));
     }
     let killed = kill_the_kernels_choice(host, time).await;
     Ok(format!("{killed} processes killed that the kernel would choose, in {:.1} s", time.as_secs_f32()))

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use rustix::process::Resource;
-
 use super::{Disturbance, LINUX, NONE};
 use crate::suite::Fallible;
 use crate::suite::host::Host;
-use crate::suite::rlimits::Lowered;
+use crate::suite::rlimits::{Limit, Lowered};
 
 pub fn disturbances() -> Vec<Disturbance> {
     vec![Disturbance {
@@ -27,7 +25,7 @@ async fn no_processes(host: &Host, time: Duration) -> Fallible<String> {
         return Ok(format!("control group at {limit} for {:.1} s", time.as_secs_f32()));
     }
     // One process is fewer than their user has.
-    let _lowered = Lowered::new(&host.tree().all(), Resource::Nproc, 1)?;
+    let _lowered = Lowered::new(&host.tree().all(), Limit::Processes, 1)?;
     tokio::time::sleep(time).await;
     Ok(format!("RLIMIT_NPROC at 1 for {:.1} s", time.as_secs_f32()))
 }

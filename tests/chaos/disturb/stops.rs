@@ -38,7 +38,9 @@ async fn stopped(host: &Host, time: Duration, preloaded: bool) -> Fallible<Strin
     zygote.0.signal(Signal::STOP);
     // Guards are used again and again: only when some are lost, the zygote has something to do.
     let lost: Vec<_> = tree.guards.iter().step_by(2).filter_map(|pid| tree.watch(*pid)).collect();
-    lost.iter().for_each(|guard| guard.signal(Signal::KILL));
+    for guard in &lost {
+        guard.signal(Signal::KILL);
+    }
     tokio::time::sleep(time).await;
     Ok(format!("for {:.1} s, with {} guards killed", time.as_secs_f32(), lost.len()))
 }
