@@ -247,7 +247,7 @@ mod tests {
         let asked = Honest::new(Kind::Basic);
         let right = basic(&asked);
         let wrong = [
-            answer(200, &right.replace('5', "6")),
+            answer(200, &right.replace(":5,", ":6,")),
             answer(200, &right[..right.len() - 1]),
             answer(200, &right.replace("\\n", "")),
             answer(400, &right),

@@ -70,9 +70,9 @@ impl Report {
             Invariant {
                 holds: failures.is_empty(),
                 words: format!(
-                    "the service lives on and answers attacks too: {} did not {}",
+                    "the service lives on, and answers attacks too: {} of {} did not",
                     failures.len(),
-                    failures.join("; ")
+                    self.served.len()
                 ),
             },
             Invariant {
@@ -112,7 +112,7 @@ impl fmt::Display for Report {
         for Invariant { holds, words } in self.invariants() {
             writeln!(f, "  {:<6}  {words}", if holds { "holds" } else { "BROKEN" })?;
         }
-        for words in self.served.iter().flat_map(|served| &served.evidence) {
+        for words in self.served.iter().flat_map(|served| served.failure.iter().chain(&served.evidence)) {
             writeln!(f, "  {}", words.replace('\n', "\n    "))?;
         }
         Ok(())
