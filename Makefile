@@ -36,7 +36,7 @@ attack: ## attack a running service and say what held (URL=http://..., ATTACK_FL
 	cargo run --quiet --locked --example attack -- $(ATTACK_FLAGS) $(URL)
 
 chaos: layer ## disturb a service of its own for SECONDS=600 while honest callers go on: what held? (CHAOS_FLAGS="--only kill")
-	cargo build --release --locked --bins --example chaos --example jail
+	cargo build --release --locked --bin py-executor-server --example chaos --example jail
 	target/release/examples/chaos --seconds $(SECONDS) $(CHAOS_FLAGS)
 
 bench: layer tools bench-programs ## measure the service beside other ways to run Python (PLOT=docs/performance.svg, BENCH_FLAGS="--only start")

@@ -35,13 +35,16 @@ pub struct Disturbance {
 }
 
 /// Of nothing: every honest caller must be served, or refused cleanly.
-const NONE: Excuses = Excuses { connections: false, scripts: false };
+const NONE: Excuses = Excuses { connections: false, kills: false, space: false };
 
 /// The service has no descriptor for a connection.
-const CONNECTIONS: Excuses = Excuses { connections: true, scripts: false };
+const CONNECTIONS: Excuses = Excuses { connections: true, ..NONE };
 
-/// The host kills a script's process, or has no space for its files.
-const SCRIPTS: Excuses = Excuses { connections: false, scripts: true };
+/// The host kills scripts.
+const KILLS: Excuses = Excuses { kills: true, ..NONE };
+
+/// The host has no space for the files of scripts.
+const SPACE: Excuses = Excuses { space: true, ..NONE };
 
 /// Where a guard that dies, or cannot sweep, ends the service on purpose, only what spares guards can be done.
 const LINUX: &[Posture] = &[Posture::Linux];

@@ -33,9 +33,10 @@ pub enum Verdict {
     Refused,
     /// A 429 of the same form.
     Limited,
-    /// The script's failure that the host was the cause of, truthfully told: that it was killed, or found no space. The
-    /// service cannot know that the script did not do this to itself.
-    Told(String),
+    /// The script is told that it was killed. The service cannot know that it did not do this to itself.
+    Killed(String),
+    /// The script is told that there was no space for its files.
+    NoSpace(String),
     /// No answer: the connection broke.
     Nothing(String),
     Wrong(String),
@@ -43,8 +44,9 @@ pub enum Verdict {
     WrongCaller(String),
 }
 
-/// The endings of a script that a host can be the cause of.
-const TOLD: [&str; 2] = ["script was killed by signal 9 (SIGKILL)", "[Errno 28] No space left on device"];
+/// The endings of a script that its host can be the cause of.
+const KILLED: &str = "script was killed by signal 9 (SIGKILL)";
+const NO_SPACE: &str = "[Errno 28] No space left on device";
 
 pub fn judge(asked: &Honest, seen: &Seen) -> Verdict {
     let answer = match seen {
@@ -98,7 +100,7 @@ fn execution(asked: &Honest, answer: &Answer) -> Result<Verdict, String> {
         400 => {
             let body = parsed(&answer.body)?;
             is_failure(&body)?;
-            told(body["error"].as_str())
+            failed(body["error"].as_str())
         }
         _ => Err("this status is not in the contract".into()),
     }
@@ -115,7 +117,7 @@ fn run(asked: &Honest, answer: &Answer) -> Result<Verdict, String> {
 /// The whole object of `/v1/run`.
 fn outcome(asked: &Honest, body: &Value) -> Result<Verdict, String> {
     if body["status"] != "ok" {
-        return told(body["error"]["message"].as_str());
+        return failed(body["error"]["message"].as_str());
     }
     let result = parsed(asked.kind.result())?;
     let files = files(body).ok_or("files that cannot be read")?;
@@ -155,9 +157,11 @@ fn parsed_event(event: &str) -> Result<(&str, Value), String> {
     Ok((name, parsed(data.strip_prefix("data: ").ok_or("an event without data")?)?))
 }
 
-fn told(error: Option<&str>) -> Result<Verdict, String> {
+/// An honest script fails only of what its host does to it.
+fn failed(error: Option<&str>) -> Result<Verdict, String> {
     match error {
-        Some(words) if TOLD.iter().any(|told| words.contains(told)) => Ok(Verdict::Told(words.to_owned())),
+        Some(words) if words.contains(KILLED) => Ok(Verdict::Killed(words.to_owned())),
+        Some(words) if words.contains(NO_SPACE) => Ok(Verdict::NoSpace(words.to_owned())),
         _ => Err("the script has not failed".into()),
     }
 }
@@ -310,7 +314,9 @@ mod tests {
     fn what_the_host_did_to_a_script_is_told_apart_from_what_the_service_did() {
         let asked = Honest::new(Kind::Basic);
         let killed = answer(400, r#"{"error":"script was killed by signal 9 (SIGKILL)","stdout":""}"#);
-        assert!(matches!(judged(&asked, killed), Verdict::Told(_)));
+        assert!(matches!(judged(&asked, killed), Verdict::Killed(_)));
+        let full = answer(400, r#"{"error":"OSError: [Errno 28] No space left on device","stdout":""}"#);
+        assert!(matches!(judged(&asked, full), Verdict::NoSpace(_)));
         let crashed = answer(400, r#"{"error":"script was killed by signal 11 (SIGSEGV)","stdout":""}"#);
         assert!(matches!(judged(&asked, crashed), Verdict::Wrong(_)));
         assert!(matches!(judge(&asked, &Seen::Nothing("reset".into())), Verdict::Nothing(_)));

@@ -11,13 +11,19 @@ use super::judge::Verdict;
 pub struct Excuses {
     /// Connections that break: the service's descriptors are used up.
     pub connections: bool,
-    /// Scripts that are told to have been killed, or to have found no space: that is what was done to them.
-    pub scripts: bool,
+    /// Scripts that are told to have been killed: they were.
+    pub kills: bool,
+    /// Scripts that are told that there is no space for their files: there is none.
+    pub space: bool,
 }
 
 impl Excuses {
     fn or(self, other: Self) -> Self {
-        Self { connections: self.connections || other.connections, scripts: self.scripts || other.scripts }
+        Self {
+            connections: self.connections || other.connections,
+            kills: self.kills || other.kills,
+            space: self.space || other.space,
+        }
     }
 }
 
@@ -27,7 +33,9 @@ pub struct Counts {
     pub right: usize,
     pub refused: usize,
     pub limited: usize,
+    /// Scripts that were told what a disturbance did to them, which says that it does.
     pub told: usize,
+    /// Connections likewise.
     pub broken: usize,
     pub wrong: usize,
     pub wrong_caller: usize,
@@ -110,13 +118,14 @@ impl Ledger {
             Verdict::Right => return counts.right += 1,
             Verdict::Refused => return counts.refused += 1,
             Verdict::Limited => return counts.limited += 1,
-            Verdict::Told(_) if excuses.scripts => return counts.told += 1,
+            Verdict::Killed(_) if excuses.kills => return counts.told += 1,
+            Verdict::NoSpace(_) if excuses.space => return counts.told += 1,
             Verdict::Nothing(_) if excuses.connections => return counts.broken += 1,
             Verdict::WrongCaller(words) => {
                 counts.wrong_caller += 1;
                 words
             }
-            Verdict::Wrong(words) | Verdict::Told(words) | Verdict::Nothing(words) => {
+            Verdict::Wrong(words) | Verdict::Nothing(words) | Verdict::Killed(words) | Verdict::NoSpace(words) => {
                 counts.wrong += 1;
                 words
             }
@@ -148,7 +157,7 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    const KILLS: Excuses = Excuses { connections: false, scripts: true };
+    const KILLS: Excuses = Excuses { connections: false, kills: true, space: false };
 
     fn counted(ledger: &Ledger, name: &str) -> Counts {
         ledger.rows().into_iter().find(|row| row.name == name).expect("it was begun").counts
@@ -158,14 +167,15 @@ mod tests {
     fn only_what_a_disturbance_does_is_excused() {
         let ledger = Ledger::default();
         ledger.begin("kills", KILLS);
-        ledger.record(0, Verdict::Told("killed".into()));
+        ledger.record(0, Verdict::Killed("killed".into()));
         ledger.record(0, Verdict::Nothing("reset".into()));
+        ledger.record(0, Verdict::NoSpace("full".into()));
         let counts = counted(&ledger, "kills");
-        assert_eq!((counts.told, counts.wrong, counts.broken), (1, 1, 0));
+        assert_eq!((counts.told, counts.wrong, counts.broken), (1, 2, 0));
         ledger.begin("quiet", Excuses::default());
-        ledger.record(ledger.phase(), Verdict::Told("killed".into()));
+        ledger.record(ledger.phase(), Verdict::Killed("killed".into()));
         assert_eq!(counted(&ledger, "quiet").wrong, 1);
-        assert_eq!(ledger.evidence().len(), 2);
+        assert_eq!(ledger.evidence().len(), 3);
     }
 
     #[test]
@@ -174,14 +184,14 @@ mod tests {
         ledger.begin("kills", KILLS);
         let since = ledger.phase();
         ledger.begin("quiet", Excuses::default());
-        ledger.record(since, Verdict::Told("killed".into()));
+        ledger.record(since, Verdict::Killed("killed".into()));
         assert_eq!(counted(&ledger, "quiet").told, 1);
     }
 
     #[test]
     fn nothing_excuses_an_answer_for_another_caller() {
         let ledger = Ledger::default();
-        ledger.begin("all", Excuses { connections: true, scripts: true });
+        ledger.begin("all", Excuses { connections: true, kills: true, space: true });
         ledger.record(0, Verdict::WrongCaller("another's".into()));
         assert_eq!(counted(&ledger, "all").wrong_caller, 1);
     }

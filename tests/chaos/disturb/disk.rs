@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{BOTH, Disturbance, SCRIPTS};
+use super::{BOTH, Disturbance, SPACE};
 use crate::suite::Fallible;
 use crate::suite::host::Host;
 
@@ -13,7 +13,7 @@ pub fn disturbances() -> Vec<Disturbance> {
     vec![Disturbance {
         name: "full-tmp",
         purpose: "/tmp is full",
-        excuses: SCRIPTS,
+        excuses: SPACE,
         postures: BOTH,
         act: |host, time| Box::pin(full(host, time)),
     }]

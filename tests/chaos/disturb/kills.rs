@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::{Disturbance, LINUX, NONE, SCRIPTS};
+use super::{Disturbance, KILLS, LINUX, NONE};
 use crate::suite::Fallible;
 use crate::suite::host::{Host, PATIENCE};
 use crate::suite::tree::{Tree, is_preloaded};
@@ -16,7 +16,7 @@ pub fn disturbances() -> Vec<Disturbance> {
         kill("kill-preloaded", "the preloaded zygote is killed", NONE, |host, _| Box::pin(zygotes(host, |kind| kind))),
         kill("kill-zygotes", "both zygotes are killed", NONE, |host, _| Box::pin(zygotes(host, |_| true))),
         kill("kill-guards", "guards are killed at random", NONE, |host, time| Box::pin(at_random(host, time, guards))),
-        kill("kill-workers", "workers are killed at random, parked and running", SCRIPTS, |host, time| {
+        kill("kill-workers", "workers are killed at random, parked and running", KILLS, |host, time| {
             Box::pin(at_random(host, time, workers))
         }),
     ]

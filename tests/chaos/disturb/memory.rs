@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{Disturbance, LINUX, SCRIPTS};
+use super::{Disturbance, KILLS, LINUX};
 use crate::suite::Fallible;
 use crate::suite::host::Host;
 
@@ -20,7 +20,7 @@ pub fn disturbances() -> Vec<Disturbance> {
     vec![Disturbance {
         name: "no-memory",
         purpose: "the kernel's OOM killer is called, again and again",
-        excuses: SCRIPTS,
+        excuses: KILLS,
         postures: LINUX,
         act: |host, time| Box::pin(no_memory(host, time)),
     }]
