@@ -149,17 +149,12 @@ fn write_row(f: &mut fmt::Formatter<'_>, row: &Row) -> fmt::Result {
         f,
         "  {name:<16} {times:>5} {right:>7} {refused:>6} {limited:>5} {told:>5} {broken:>6} {wrong:>6} {wrong_caller:>7}"
     )?;
-    // A disturbance is over when its slowest kind of request is served again.
-    let mut slowest: Vec<_> = row.recoveries.chunks(super::honest::Kind::ALL.len()).filter_map(slowest).collect();
-    slowest.sort_by_key(|(_, time)| *time);
-    if let (Some((_, median)), Some((kind, max))) = (slowest.get(slowest.len() / 2), slowest.last()) {
+    let mut recoveries = row.recoveries.clone();
+    recoveries.sort_by_key(|(_, time)| *time);
+    if let (Some((_, median)), Some((kind, max))) = (recoveries.get(recoveries.len() / 2), recoveries.last()) {
         write!(f, " {:>5.2} s {:>5.2} s", median.as_secs_f32(), max.as_secs_f32())?;
         let mark = if *max > PROMPT { format!("  SLOW ({kind})") } else { String::new() };
         write!(f, "{mark}  {}", row.note)?;
     }
     writeln!(f)
-}
-
-fn slowest(recoveries: &[(super::honest::Kind, Duration)]) -> Option<(super::honest::Kind, Duration)> {
-    recoveries.iter().max_by_key(|(_, time)| *time).copied()
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{BOTH, Disturbance, SPACE};
 use crate::suite::Fallible;
@@ -20,20 +20,27 @@ pub fn disturbances() -> Vec<Disturbance> {
 }
 
 /// A file that takes all room that is left. Removed when dropped.
-struct Filling(PathBuf);
+struct Filling {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+}
 
 impl Filling {
-    fn new(host: &Host) -> Fallible<(Self, u64)> {
+    fn new(host: &Host) -> Fallible<Self> {
         let path = host.tmp().join("filling");
-        let failed = |error: std::io::Error| format!("{}: {error}", path.display());
-        let mut file = File::create_new(&path).map_err(failed)?;
-        let (filling, mut written) = (Self(path.clone()), 0);
-        let block = vec![1; 64 << 10];
+        let file = File::create_new(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self { path, file, bytes: 0 })
+    }
+
+    /// Takes what has become free.
+    fn fill(&mut self) -> Fallible<()> {
+        let block = [1; 64 << 10];
         loop {
-            match file.write(&block) {
-                Ok(bytes) => written += bytes as u64,
-                Err(error) if error.kind() == ErrorKind::StorageFull => return Ok((filling, written)),
-                Err(error) => return Err(failed(error)),
+            match self.file.write(&block) {
+                Ok(bytes) => self.bytes += bytes as u64,
+                Err(error) if error.kind() == ErrorKind::StorageFull => return Ok(()),
+                Err(error) => return Err(format!("{}: {error}", self.path.display())),
             }
         }
     }
@@ -41,12 +48,17 @@ impl Filling {
 
 impl Drop for Filling {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 
 async fn full(host: &Host, time: Duration) -> Fallible<String> {
-    let (_filling, bytes) = Filling::new(host)?;
-    tokio::time::sleep(time).await;
-    Ok(format!("with {} MiB for {:.1} s", bytes >> 20, time.as_secs_f32()))
+    /// Scripts that were there before give back what they had.
+    const PAUSE: Duration = Duration::from_millis(5);
+    let (mut filling, end) = (Filling::new(host)?, Instant::now() + time);
+    while Instant::now() < end {
+        filling.fill()?;
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(format!("with {} MiB for {:.1} s", filling.bytes >> 20, time.as_secs_f32()))
 }
