@@ -46,7 +46,8 @@ const KILLS: Excuses = Excuses { kills: true, ..NONE };
 /// The host has no space for the files of scripts.
 const SPACE: Excuses = Excuses { space: true, ..NONE };
 
-/// Where a guard that dies, or cannot sweep, ends the service on purpose, only what spares guards can be done.
+/// Without PID namespaces, the service ends on purpose when a guard dies: nothing else vouches for what it guarded. So guards
+/// are killed, also by a lack of processes or memory, on a Linux machine only.
 const LINUX: &[Posture] = &[Posture::Linux];
 const BOTH: &[Posture] = &[Posture::Linux, Posture::Container];
 

@@ -143,6 +143,8 @@ pub struct Entry {
     pub name: String,
     pub state: char,
     pub command: String,
+    /// The process that leads its session.
+    pub session: u32,
     /// Ticks after the machine's start: with the number, this is one process and no other.
     started: u64,
 }
@@ -159,6 +161,7 @@ impl Entry {
             name: stat[open + 1..close].to_owned(),
             state: rest.first()?.chars().next()?,
             parent: rest.get(1)?.parse().ok()?,
+            session: rest.get(3)?.parse().ok()?,
             started: rest.get(19)?.parse().ok()?,
             command: String::from_utf8_lossy(&command).replace('\0', " "),
         })

@@ -27,14 +27,17 @@ impl Tree {
         let below = |parents: &[u32]| -> Vec<u32> {
             all.iter().filter(|entry| parents.contains(&entry.parent)).map(|entry| entry.pid).collect()
         };
-        // Without namespaces there is no launcher.
+        // Without namespaces there is no launcher, and what outlives a zygote may come to the service: it leads no session.
         let is_launcher = |pid: &u32| all.iter().any(|entry| entry.pid == *pid && entry.command.contains(LAUNCHER));
+        let is_leader = |pid: &u32| all.iter().any(|entry| entry.pid == *pid && entry.session == *pid);
         let (launchers, unlaunched): (Vec<u32>, Vec<u32>) = below(&[service]).into_iter().partition(is_launcher);
-        let first = [below(&launchers), unlaunched].concat();
+        let (direct, orphans): (Vec<u32>, Vec<u32>) = unlaunched.into_iter().partition(is_leader);
+        let first = [below(&launchers), direct].concat();
         // A zygote that has forked itself and gone on with imports, and guards, also those that have outlived it.
         let preloaded = below(&first).into_iter().filter(|pid| is_preloaded(*pid) && !is_init(*pid)).collect();
         let zygotes = [first, preloaded].concat();
-        let guards: Vec<u32> = below(&zygotes).into_iter().filter(|pid| !zygotes.contains(pid)).collect();
+        let mut guards: Vec<u32> = below(&zygotes).into_iter().filter(|pid| !zygotes.contains(pid)).collect();
+        guards.extend(orphans);
         let known = |pid: &u32| launchers.contains(pid) || zygotes.contains(pid) || guards.contains(pid);
         let workers = all.iter().map(|entry| entry.pid).filter(|pid| !known(pid)).collect();
         Self { service, launchers, zygotes, guards, workers, zombies: zombies.len(), entries: all }

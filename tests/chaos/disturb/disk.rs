@@ -35,7 +35,7 @@ impl Filling {
 
     /// Takes what has become free.
     fn fill(&mut self) -> Fallible<()> {
-        let block = [1; 64 << 10];
+        let block = vec![1; 64 << 10];
         loop {
             match self.file.write(&block) {
                 Ok(bytes) => self.bytes += bytes as u64,
