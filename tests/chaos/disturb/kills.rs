@@ -6,22 +6,17 @@ use rustix::process::Signal;
 
 use super::{BOTH, Disturbance, KILLS, LINUX, NONE};
 use crate::suite::Fallible;
-use crate::suite::host::{Host, PATIENCE, Posture};
+use crate::suite::host::{Host, PATIENCE};
 use crate::suite::tree::{Tree, is_preloaded};
-
-/// Where zygotes are killed. In a container, the guards that outlive one become children of the service, the init process
-/// there, which does not collect them when they end: each killed zygote leaves some ten zombies. That is a fault of the
-/// service; when it is mended, this is `BOTH`.
-const ZYGOTES: &[Posture] = LINUX;
 
 pub fn disturbances() -> Vec<Disturbance> {
     let kill = |name, purpose, excuses, postures, act| Disturbance { name, purpose, excuses, postures, act };
     vec![
-        kill("kill-base", "the base zygote is killed", NONE, ZYGOTES, |host, _| Box::pin(zygotes(host, |kind| !kind))),
-        kill("kill-preloaded", "the preloaded zygote is killed", NONE, ZYGOTES, |host, _| {
+        kill("kill-base", "the base zygote is killed", NONE, BOTH, |host, _| Box::pin(zygotes(host, |kind| !kind))),
+        kill("kill-preloaded", "the preloaded zygote is killed", NONE, BOTH, |host, _| {
             Box::pin(zygotes(host, |kind| kind))
         }),
-        kill("kill-zygotes", "both zygotes are killed", NONE, ZYGOTES, |host, _| Box::pin(zygotes(host, |_| true))),
+        kill("kill-zygotes", "both zygotes are killed", NONE, BOTH, |host, _| Box::pin(zygotes(host, |_| true))),
         kill("kill-guards", "guards are killed at random", NONE, LINUX, |host, time| {
             Box::pin(at_random(host, time, guards))
         }),
