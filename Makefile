@@ -27,6 +27,7 @@ run: layer ## build what is needed and serve on http://127.0.0.1:8080 (PORT=...)
 
 test: layer tools ## build what is needed and pass all tests
 	cargo test --locked
+	cargo test --locked --features otlp --test otlp
 
 key: ## make an API key (NAME=...): the key for the caller, its digest for EXECUTOR_API_KEYS
 	@key=$$(head -c 24 /dev/urandom | base64 | tr '+/' '-_') && printf 'key:    %s\ndigest: %s:%s\n' \

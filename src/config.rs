@@ -67,7 +67,7 @@ pub const SETTINGS: [Setting; 33] = [
 ];
 
 /// Settings that have the names which platforms and other programs give them.
-const OTHERS: [&str; 2] = ["PORT", "GOOGLE_CLOUD_PROJECT"];
+const OTHERS: [&str; 3] = ["PORT", "GOOGLE_CLOUD_PROJECT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 
 /// The service's settings.
 #[derive(Debug, Clone)]
@@ -122,6 +122,8 @@ pub struct LogConfig {
     pub scripts: bool,
     /// The Google Cloud project that traces belong to.
     pub project: Option<String>,
+    /// Where an OpenTelemetry collector takes traces, with the feature `otlp`.
+    pub collector: Option<String>,
 }
 
 /// How a line of the log looks.
@@ -203,7 +205,8 @@ impl Config {
         Self::from_variables(variables, Platform::of_this_process())
     }
 
-    /// Reads settings from these variables; those without the prefix are not ours and are ignored, but for two.
+    /// Reads settings from these variables; those without the prefix are not ours and are ignored, but for
+    /// some.
     pub fn from_variables(
         variables: impl IntoIterator<Item = (String, String)>,
         platform: Platform,
@@ -259,6 +262,7 @@ impl Config {
                 ),
                 scripts: reader.switch("EXECUTOR_LOG_SCRIPTS"),
                 project: reader.text("GOOGLE_CLOUD_PROJECT"),
+                collector: reader.text("OTEL_EXPORTER_OTLP_ENDPOINT"),
             },
         };
         reader.finish().map(|()| config)

@@ -26,6 +26,7 @@ use crate::http::id::InvocationId;
 use crate::http::peer::{Authorized, Peer};
 use crate::http::{self, ReplyLimit, Service};
 use crate::sandbox::privileges;
+use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Metrics;
 use crate::{sys, telemetry};
 use event::Event;
@@ -43,8 +44,8 @@ pub fn main() -> ExitCode {
 fn run() -> Result<(), Error> {
     sys::keep_heap_compact();
     let config = Config::from_environment()?;
-    telemetry::start(&config.log)?;
     let installation = privileges::give_up(&config.runtime, &config.without)?;
+    let telemetry = Arc::new(Telemetry::start(&config.log)?);
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let access = Access::new(&config)?;
         let metrics = Arc::new(Metrics::new());
@@ -52,19 +53,20 @@ fn run() -> Result<(), Error> {
         let service = Arc::new(Service::new(&config, executor, access, metrics));
         let reading = Arc::clone(&service);
         tokio::spawn(async move { reading.access.keep_reading().await });
-        serve(http::router(Arc::clone(&service)), service, config.stream).await
+        serve(http::router(Arc::clone(&service)), service, telemetry, config.stream).await
     })
 }
 
 /// Takes invocations until the environment ends.
-async fn serve(router: Router, service: Arc<Service>, stream: bool) -> Result<(), Error> {
+async fn serve(router: Router, service: Arc<Service>, telemetry: Arc<Telemetry>, stream: bool) -> Result<(), Error> {
     // The environment may be frozen as soon as the next invocation is asked for: until then the answer is on its way
     // already, and what the next script will need is made.
     let settle = MapFutureLayer::new(move |answered| {
-        let service = Arc::clone(&service);
+        let (service, telemetry) = (Arc::clone(&service), Arc::clone(&telemetry));
         async move {
             let result = answered.await;
             service.executor.settled().await;
+            let _ = tokio::task::spawn_blocking(move || telemetry.flush()).await;
             result
         }
     });

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{error, warn};
+use tracing::{Instrument, error, info_span, warn};
 
 use crate::access::Caller;
 use crate::config::Config;
@@ -193,7 +193,7 @@ impl Executor {
         tokio::select! {
             biased;
             () = self.reached(Phase::Draining) => Err(Unavailable::ShuttingDown),
-            entered = self.queue.enter(caller) => {
+            entered = self.queue.enter(caller).instrument(info_span!("queue")) => {
                 let (place, admission) = entered?;
                 Ok(Turn { place, _admission: admission, begun })
             }
@@ -210,7 +210,7 @@ impl Executor {
         tokio::select! {
             biased;
             () = self.reached(Phase::Stopping) => Err(Unavailable::ShuttingDown),
-            outcome = self.attempt(job, turn, listener) => outcome,
+            outcome = self.attempt(job, turn, listener).instrument(info_span!("run")) => outcome,
         }
     }
 

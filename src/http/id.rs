@@ -7,7 +7,10 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
+use tracing::field::Empty;
 use tracing::{Instrument, info_span};
+
+use crate::telemetry;
 
 /// The header in both directions.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -65,7 +68,7 @@ impl fmt::Display for RequestId {
 }
 
 /// The id of the trace that a request belongs to.
-pub fn trace(headers: &HeaderMap) -> Option<String> {
+fn trace(headers: &HeaderMap) -> Option<String> {
     w3c_trace(headers).or_else(|| google_trace(headers))
 }
 
@@ -90,10 +93,17 @@ fn w3c_trace(headers: &HeaderMap) -> Option<String> {
     (is_right && is_known && !is_zero(trace) && !is_zero(parent)).then(|| trace.to_owned())
 }
 
+/// The trace that a request belongs to. Comes with it, as an extension.
+#[derive(Debug, Clone)]
+pub struct Trace(pub String);
+
 /// Answers a request under its id.
-pub async fn identify(request: Request, next: Next) -> Response {
+pub async fn identify(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(&request);
-    let span = info_span!("request", request_id = %id, trace_id = trace(request.headers()));
+    let span = info_span!("request", request_id = %id, trace_id = Empty, otel.kind = "server");
+    if let Some(trace) = telemetry::follow_trace(&span, request.headers(), trace(request.headers())) {
+        request.extensions_mut().insert(Trace(trace));
+    }
     let header = HeaderValue::from_str(&id.0);
     let mut response = in_scope(id, next.run(request).instrument(span)).await;
     if let Ok(value) = header {

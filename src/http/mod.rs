@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::{Router, middleware};
+use tracing::{Instrument, info_span};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -89,7 +90,7 @@ impl Service {
             return Err(Reply::fault());
         };
         let limit = extensions.remove::<ReplyLimit>();
-        let body = self.bodies.read(request).await?;
+        let body = self.bodies.read(request).instrument(info_span!("read")).await?;
         let timeout = caller.timeout.map_or(self.limits.timeout, |timeout| timeout.min(self.limits.timeout));
         let job = Job::parse(&body.bytes, form, Limits { timeout, ..self.limits })
             .map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string()))?;

@@ -15,15 +15,17 @@ use axum::response::Response;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::Service;
-use super::id::{InvocationId, RequestId};
+use super::id::{InvocationId, RequestId, Trace};
 use super::peer::{self, UntilSent};
 use crate::access::Caller;
 use crate::executor::Unavailable;
 use crate::job::Job;
 use crate::outcome::Outcome;
 use crate::protocol::Used;
+use crate::telemetry;
 use crate::telemetry::metrics::Phase;
 use crate::telemetry::summary::{JobSummary, Summary, beginning};
 
@@ -47,7 +49,7 @@ impl Record {
         let summary = Summary {
             id: RequestId::current().to_string(),
             invocation: request.extensions().get::<InvocationId>().map(|id| id.0.clone()),
-            trace: super::id::trace(request.headers()),
+            trace: request.extensions().get::<Trace>().map(|trace| trace.0.clone()),
             method: request.method().to_string(),
             endpoint: path.to_owned(),
             status: None,
@@ -163,7 +165,9 @@ pub async fn note(State(service): State<Arc<Service>>, mut request: Request, nex
     request.extensions_mut().insert(Arc::clone(&record));
     let until_sent = request.extensions_mut().remove::<UntilSent>();
     let response = next.run(request).await;
-    record.told().status = Some(response.status().as_u16());
+    let status = response.status().as_u16();
+    record.told().status = Some(status);
+    telemetry::describe_span(&Span::current(), &record.told(), status);
     response.map(|body| Body::new(Noted { body, kept: Some((record, until_sent)) }))
 }
 

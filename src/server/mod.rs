@@ -18,6 +18,7 @@ use crate::executor::{Executor, StartError, orphans};
 use crate::http::{self, Service};
 use crate::sandbox::privileges::{self, Installation, PrepareError};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::{Telemetry, TelemetryError};
 use crate::{sys, telemetry};
 use connections::Connections;
 
@@ -29,8 +30,8 @@ const AT_ONCE: i32 = 130;
 pub enum ServerError {
     #[error("wrong settings:\n{0}")]
     Config(#[from] crate::config::ConfigError),
-    #[error("EXECUTOR_LOG is not a log filter: {0}")]
-    Log(#[from] tracing_subscriber::filter::ParseError),
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     #[error("cannot listen on {address}: {source}")]
     Listen { address: std::net::SocketAddr, source: std::io::Error },
     #[error(transparent)]
@@ -48,10 +49,11 @@ pub enum ServerError {
 pub fn run() -> Result<(), ServerError> {
     sys::keep_heap_compact();
     let config = Config::from_environment()?;
-    telemetry::start(&config.log)?;
     let address = (config.host, config.port).into();
     let listener = TcpListener::bind(address).map_err(|source| ServerError::Listen { address, source })?;
     let installation = privileges::give_up(&config.runtime, &config.without)?;
+    // It may start threads, and is dropped last.
+    let _telemetry = Telemetry::start(&config.log)?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let shutdown = shutdown_signal()?;
         serve(config, listener, installation, shutdown).await

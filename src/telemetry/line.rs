@@ -20,6 +20,9 @@ use crate::config::{LogConfig, LogFormat};
 /// The name by which spans know the trace that a request belongs to.
 pub const TRACE: &str = "trace_id";
 
+/// Fields of spans that are not for the log.
+const FOR_TRACES: &str = "otel.";
+
 /// Google's name for it ("Link log entries with traces" in the manual of Cloud Logging).
 const GOOGLE_TRACE: &str = "logging.googleapis.com/trace";
 
@@ -54,7 +57,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
         let mut line = Members::begin(self.format, *event.metadata().level());
         for span in context.event_scope(event).into_iter().flat_map(Scope::from_root) {
             if let Some(members) = span.extensions().get::<Members>() {
-                for (name, value) in &members.0 {
+                for (name, value) in members.0.iter().filter(|(name, _)| !name.starts_with(FOR_TRACES)) {
                     line.set(name, value.clone());
                 }
             }

@@ -11,6 +11,7 @@ mod files;
 mod health;
 mod host;
 mod left;
+mod log;
 mod sabotage;
 mod sealed;
 mod shared;
