@@ -86,14 +86,14 @@ impl Home {
     /// The one that came back last: what it uses is most likely still in the processor's caches. Those of other zygotes,
     /// which are gone, end.
     pub fn take(&self, zygote: &Arc<Zygote>) -> Option<Guard> {
-        self.clear_but(zygote);
-        self.guards.lock().unwrap_or_else(PoisonError::into_inner).pop()
-    }
-
-    /// Ends those that are here and are not of this zygote.
-    pub fn clear_but(&self, zygote: &Arc<Zygote>) {
         let mut guards = self.guards.lock().unwrap_or_else(PoisonError::into_inner);
         guards.retain(|guard| Arc::ptr_eq(&guard.zygote, zygote));
+        guards.pop()
+    }
+
+    /// Ends those that nobody will ask again.
+    pub fn clear_retired(&self) {
+        self.guards.lock().unwrap_or_else(PoisonError::into_inner).retain(|guard| !guard.zygote.is_retired());
     }
 
     /// Ends those that are here.
@@ -168,9 +168,9 @@ impl Remains {
         poll(&mut said, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(0)
     }
 
-    /// Whether it comes of this zygote.
-    pub fn are_of(&self, zygote: &Arc<Zygote>) -> bool {
-        Arc::ptr_eq(&self.guard().zygote, zygote)
+    /// Whether another zygote has taken the place of the one that they come of.
+    pub fn are_retired(&self) -> bool {
+        self.guard().zygote.is_retired()
     }
 
     /// Tells the guard that the job has come.

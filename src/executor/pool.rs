@@ -72,7 +72,7 @@ impl Pool {
             Parked::Alone(Arc::new(Lone::new(home, first)))
         } else {
             let room = concurrency + SPARE;
-            let (base, preloaded) = (Shelf::new(home.like(), room), Shelf::new(home, room));
+            let (base, preloaded) = (Shelf::new(home.clone(), room), Shelf::new(home.like(), room));
             if let Ok(place) = base.room.try_acquire() {
                 place.forget();
             }
@@ -218,8 +218,8 @@ impl Shelf {
         }
     }
 
-    /// Sees to it that those who wait are of use: ends the workers of a zygote that is no more, and buries dead ones. One
-    /// after the other: meanwhile others take their places.
+    /// Sees to it that those who wait are of use: ends what came of a zygote whose place another has taken, and dead workers.
+    /// One after the other: meanwhile others take their places.
     async fn tend(self: Arc<Self>, mut current: Current) {
         const LOOK: Duration = Duration::from_secs(1);
         const PAUSE: Duration = Duration::from_millis(20);
@@ -227,21 +227,20 @@ impl Shelf {
             if tokio::time::timeout(LOOK, current.changed()).await.is_ok_and(|changed| changed.is_err()) {
                 return;
             }
-            let Some(zygote) = current.borrow_and_update().zygote().cloned() else { continue };
-            self.guards.clear_but(&zygote);
-            while let Some(worker) = self.take_useless(&zygote) {
+            self.guards.clear_retired();
+            while let Some(worker) = self.take_useless() {
                 worker.end().await;
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
 
-    /// A worker that waits and is dead, or of another zygote.
-    fn take_useless(&self, zygote: &Arc<Zygote>) -> Option<Worker> {
+    /// A worker that waits and is dead, or of a zygote that is retired.
+    fn take_useless(&self) -> Option<Worker> {
         // A worker that nobody has claimed stays parked as long as this is held.
         let unclaimed = self.unclaimed.try_acquire().ok()?;
         let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = parked.iter().position(|worker| !worker.is_of(zygote) || !worker.is_alive())?;
+        let at = parked.iter().position(|worker| worker.is_retired() || !worker.is_alive())?;
         unclaimed.forget();
         self.room.add_permits(1);
         Some(parked.remove(at))

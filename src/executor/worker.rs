@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -14,7 +13,6 @@ use tokio::time::Instant;
 use super::collected::Collected;
 use super::guard::{Guard, MakeError, Remains};
 use super::queue::Place;
-use super::zygote::Zygote;
 use super::{Collect, Listener, Stream};
 use crate::job::Job;
 use crate::outcome::{Ending, Failure, Outcome, Usage};
@@ -69,9 +67,9 @@ impl Worker {
         self.remains.are_alive()
     }
 
-    /// Whether it comes of this zygote.
-    pub fn is_of(&self, zygote: &Arc<Zygote>) -> bool {
-        self.remains.are_of(zygote)
+    /// Whether another zygote has taken the place of the one that it comes of.
+    pub fn is_retired(&self) -> bool {
+        self.remains.are_retired()
     }
 
     /// Runs the job. Dropping the future kills the worker.
