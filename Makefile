@@ -66,7 +66,7 @@ audit: tools ## check the dependencies: licences, versions, sources, and RustSec
 audit-rules: tools ## the part of the audit that needs no advisories
 	@supply/audit rules
 
-tools: ## install the tests' tools into target/tools: cargo-lambda, the Lambda emulator, sam, gVisor, schemathesis, node, cargo-deny, cargo-audit
+tools: ## install the tests' tools into target/tools: cargo-lambda, the Lambda emulator, sam, gVisor, promtool, schemathesis, node, cargo-deny, cargo-audit
 	@tests/tools/setup
 
 watch: layer tools ## serve the Lambda function with cargo lambda watch on http://127.0.0.1:9000 (WATCH_PORT=...)
