@@ -157,6 +157,8 @@ impl Zygote {
 }
 
 impl ZygoteEnd {
+    const ALL: [Self; 3] = [Self::Died, Self::Hung, Self::Renewed];
+
     fn word(self) -> &'static str {
         match self {
             Self::Died => "died",
@@ -167,6 +169,8 @@ impl ZygoteEnd {
 }
 
 impl Cut {
+    const ALL: [Self; 4] = [Self::Idle, Self::SlowHead, Self::SlowReader, Self::Displaced];
+
     fn word(self) -> &'static str {
         match self {
             Self::Idle => "idle",
@@ -195,6 +199,7 @@ impl Metrics {
             now: Gauges::default(),
         };
         metrics.register();
+        metrics.begin_with_zero();
         metrics
     }
 
@@ -230,6 +235,18 @@ impl Metrics {
         registry.register_with_unit(name, help, Unit::Bytes, now.unread.clone());
         let (name, help) = ("zygote_memory", "Resident memory of the warm Pythons, at its largest");
         registry.register_with_unit(name, help, Unit::Bytes, now.memory.clone());
+    }
+
+    /// What is to be noticed at its first time has been 0 before: Prometheus takes no first value for an increase.
+    fn begin_with_zero(&self) {
+        for zygote in Zygote::BOTH.map(Zygote::word) {
+            for reason in ZygoteEnd::ALL.map(ZygoteEnd::word) {
+                self.zygote_ends.get_or_create(&EndOf { zygote, reason }).inc_by(0);
+            }
+        }
+        for reason in Cut::ALL.map(Cut::word) {
+            self.connections_cut.get_or_create(&CutOf { reason }).inc_by(0);
+        }
     }
 
     /// All numbers as text.
