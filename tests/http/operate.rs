@@ -1,6 +1,7 @@
 //! What an operator relies on: who is let in and how often, what is logged and counted, and a long life.
 
 mod connections;
+mod deploy;
 mod keys;
 mod life;
 mod log;

@@ -34,6 +34,11 @@ impl Scrape {
         Self { series: series.collect(), text }
     }
 
+    /// Each series, without its value.
+    pub fn series(&self) -> impl Iterator<Item = &str> {
+        self.series.keys().map(String::as_str)
+    }
+
     /// A whole number; 0 where nothing was counted yet.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "they are counts")]
     pub fn value(&self, series: &str) -> u64 {
