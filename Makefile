@@ -23,7 +23,7 @@ help: ## this list
 run: layer ## build what is needed and serve on http://127.0.0.1:8080 (PORT=...)
 	cargo build --release --locked --bin py-executor-server
 	EXECUTOR_HOST=$${EXECUTOR_HOST:-127.0.0.1} EXECUTOR_RUNTIME=$${EXECUTOR_RUNTIME:-$(RUNTIME)} PORT=$(PORT) \
-		exec target/release/py-executor-server
+		EXECUTOR_LOG_FORMAT=$${EXECUTOR_LOG_FORMAT:-text} exec target/release/py-executor-server
 
 test: layer tools ## build what is needed and pass all tests
 	cargo test --locked
