@@ -187,11 +187,11 @@ impl State {
         self.lines.iter().find(|line| line.caller.id == *id).map_or(0, |line| line.waiting.len())
     }
 
-    /// How many jobs get a place before the next one of this caller.
+    /// How many jobs get a place before the next one of this caller. Those who have as many places as they may get none.
     fn ahead_of(&self, id: &Id) -> usize {
         let own = self.waiting_of(id);
-        let before = |line: &Line| if line.caller.id == *id { own } else { line.waiting.len().min(own + 1) };
-        self.lines.iter().map(before).sum()
+        let others = self.lines.iter().filter(|line| line.caller.id != *id && self.may_run(&line.caller));
+        own + others.map(|line| line.waiting.len().min(own + 1)).sum::<usize>()
     }
 
     fn may_run(&self, caller: &Caller) -> bool {
@@ -361,6 +361,22 @@ mod tests {
         for job in waiting.into_iter().chain([third, other]) {
             assert!(!job.await.unwrap());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_a_place_of_its_own_is_in_nobodys_way() {
+        let queue = Queue::new(2, 8, Duration::from_secs(10));
+        for _ in 0..50 {
+            let place = queue.enter(&caller("slow")).await.unwrap();
+            tokio::time::advance(Duration::from_secs(30)).await;
+            drop(place);
+        }
+        let one = Caller { concurrency: Some(1), ..caller("one") };
+        let _place = queue.enter(&one).await.unwrap();
+        let waiting = line_up(&queue, one, &Arc::default());
+        waits(&queue, 1).await;
+        assert!(queue.enter(&caller("other")).await.is_ok(), "a place is free");
+        assert!(!waiting.await.unwrap());
     }
 
     #[tokio::test]
