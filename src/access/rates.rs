@@ -15,7 +15,8 @@ use governor::{Quota, RateLimiter};
 
 use super::Id;
 
-/// How many callers have a bucket of their own at the same time, for each rate. Those beyond share one.
+/// How many callers have a bucket of their own at the same time, for each rate. Addresses beyond share one. Keys never do: there
+/// are as many as the operator wants, and who has many addresses is not to empty the bucket of those who have a key.
 const MAX_BUCKETS: usize = 100_000;
 
 /// After so many requests, full buckets are forgotten.
@@ -101,7 +102,7 @@ impl Rates {
             limiter.retain_recent();
         }
         // A bucket more or less does not matter.
-        let id = if limiter.len() < MAX_BUCKETS { id } else { &Id::Others };
+        let id = if matches!(id, Id::Key(_)) || limiter.len() < MAX_BUCKETS { id } else { &Id::Others };
         let limit = rate.burst.get();
         match limiter.check_key(id) {
             Ok(snapshot) => {
@@ -142,6 +143,18 @@ mod tests {
         {
             assert_eq!(wrong.parse::<Rate>(), Err(RateError), "{wrong}");
         }
+    }
+
+    #[test]
+    fn however_many_addresses_there_are_a_key_has_its_own_bucket() {
+        let (rates, slow) = (Rates::default(), rate("2/hour"));
+        let address = |number: usize| Id::Address(std::net::Ipv4Addr::from_bits(u32::try_from(number).unwrap()).into());
+        for number in 0..=MAX_BUCKETS {
+            assert!(rates.take(slow, &address(number)).is_ok());
+        }
+        assert_eq!(rates.take(slow, &address(MAX_BUCKETS + 1)).unwrap().remaining, 0, "it is that of others");
+        assert!(rates.take(slow, &address(MAX_BUCKETS + 2)).is_err());
+        assert_eq!(rates.take(slow, &Id::Key("ci".into())).unwrap().remaining, 1);
     }
 
     #[test]
