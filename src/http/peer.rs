@@ -35,7 +35,29 @@ pub fn address(request: &Request, proxies: usize) -> Option<IpAddr> {
     if proxies == 0 {
         return peer;
     }
-    let values = request.headers().get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+    let values = request.headers().get_all(FORWARDED_FOR).iter();
+    // A value is not passed over for what a client has put into it: a proxy's entry may stand behind that.
+    let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     // A request that did not come by all of them is one of its peer.
-    address::forwarded(values.collect::<Vec<_>>().into_iter(), proxies).or(peer)
+    address::forwarded(values.iter().map(AsRef::as_ref), proxies).or(peer)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn what_a_client_puts_before_it_does_not_hide_a_proxys_entry() {
+        let mut request = Request::new(Body::empty());
+        request.extensions_mut().insert(Peer([10, 0, 0, 1].into()));
+        for value in [&b"203.0.113.9"[..], b"\xff, 192.0.2.7"] {
+            request.headers_mut().append(FORWARDED_FOR, HeaderValue::from_bytes(value).expect("a value"));
+        }
+        assert_eq!(address(&request, 1), Some([192, 0, 2, 7].into()));
+        assert_eq!(address(&request, 2), Some([10, 0, 0, 1].into()));
+        assert_eq!(address(&request, 3), Some([203, 0, 113, 9].into()));
+    }
 }

@@ -54,8 +54,9 @@ pub fn source(request: &LambdaRequest) -> Option<IpAddr> {
         LambdaRequest::ApiGatewayV2(event) => event.request_context.http.source_ip.as_deref(),
         // The load balancer adds it to what the client has sent.
         LambdaRequest::Alb(event) => {
-            let values = event.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-            return address::forwarded(values.collect::<Vec<_>>().into_iter(), 1);
+            let values = event.headers.get_all("x-forwarded-for").iter();
+            let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+            return address::forwarded(values.iter().map(AsRef::as_ref), 1);
         }
         _ => None,
     };
