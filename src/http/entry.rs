@@ -16,7 +16,7 @@ use super::{Reply, Service, body};
 use crate::access::rates::Standing;
 use crate::access::{Caller, Id, Refused};
 
-/// Where a key may be, besides `Authorization: Bearer`.
+/// Where a key may be, besides `Authorization: Bearer`, which may have to hold a token for the platform (Cloud Run hands it on).
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// RateLimit header fields for HTTP, draft 03 to 07 of the IETF: what clients know of today.
@@ -90,5 +90,6 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
         scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
     };
     let header = || headers.get(API_KEY)?.to_str().ok();
-    bearer().or_else(header).filter(|key| !key.is_empty())
+    let is_there = |key: &&str| !key.is_empty();
+    header().filter(is_there).or_else(|| bearer().filter(is_there))
 }

@@ -41,6 +41,8 @@ async fn scripts_are_run_for_those_who_have_a_key() {
     ] {
         ask(&server, Method::POST, "/execute", &headers).await.succeeds("5", "");
     }
+    let beside_the_platforms = [("authorization", "Bearer a.token.of.the.platform"), ("x-api-key", "first key")];
+    ask(&server, Method::POST, "/execute", &beside_the_platforms).await.succeeds("5", "");
     for headers in [
         &[][..],
         &[("authorization", "Bearer")],
