@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::Method;
 use axum::http::header::USER_AGENT;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -27,7 +28,7 @@ use crate::outcome::Outcome;
 use crate::protocol::Used;
 use crate::telemetry;
 use crate::telemetry::metrics::Phase;
-use crate::telemetry::summary::{JobSummary, Summary, beginning};
+use crate::telemetry::summary::{JobSummary, Summary, beginning, name};
 
 /// Asked by probes, scrapers and browsers.
 const ROUTINE: [&str; 5] = ["/", "/health", "/metrics", "/docs", "/openapi.json"];
@@ -45,17 +46,17 @@ pub struct Record {
 impl Record {
     fn new(service: Arc<Service>, request: &Request) -> Self {
         let path = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str);
-        let header = |name| request.headers().get(name)?.to_str().ok().map(str::to_owned);
+        let header = |name| request.headers().get(name)?.to_str().ok();
         let summary = Summary {
             id: RequestId::current().to_string(),
             invocation: request.extensions().get::<InvocationId>().map(|id| id.0.clone()),
             trace: request.extensions().get::<Trace>().map(|trace| trace.0.clone()),
-            method: request.method().to_string(),
+            method: name(request.method().as_str()),
             endpoint: path.to_owned(),
             status: None,
             key: None,
             client: peer::address(request, service.access.proxies()),
-            user_agent: header(USER_AGENT),
+            user_agent: header(USER_AGENT).map(name),
             request_bytes: 0,
             response_bytes: 0,
             total: Duration::ZERO,
@@ -164,16 +165,19 @@ pub async fn note(State(service): State<Arc<Service>>, mut request: Request, nex
     let record = Arc::new(Record::new(service, &request));
     request.extensions_mut().insert(Arc::clone(&record));
     let until_sent = request.extensions_mut().remove::<UntilSent>();
+    let is_sent = request.method() != Method::HEAD;
     let response = next.run(request).await;
     let status = response.status().as_u16();
     record.told().status = Some(status);
     telemetry::describe_span(&Span::current(), &record.told(), status);
-    response.map(|body| Body::new(Noted { body, kept: Some((record, until_sent)) }))
+    response.map(|body| Body::new(Noted { body, is_sent, kept: Some((record, until_sent)) }))
 }
 
 /// A body on its way.
 struct Noted {
     body: Body,
+    /// That of an answer to HEAD is dropped.
+    is_sent: bool,
     /// Until its end.
     kept: Option<(Arc<Record>, Option<UntilSent>)>,
 }
@@ -220,7 +224,8 @@ impl Noted {
 
 impl Drop for Noted {
     fn drop(&mut self) {
-        if !self.body.is_end_stream()
+        if self.is_sent
+            && !self.body.is_end_stream()
             && let Some((record, _)) = &self.kept
         {
             // The client went away in the middle of it.

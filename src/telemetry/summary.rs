@@ -14,6 +14,9 @@ use crate::outcome::Usage;
 /// How much of a script and of its output is logged, where that is wanted.
 pub const MAX_TEXT: usize = 8 << 10;
 
+/// How much is logged of a name that a client gives to something. What is longer fills the log.
+const MAX_NAME: usize = 256;
+
 /// The namespace of the metrics in CloudWatch.
 const NAMESPACE: &str = "py-executor";
 
@@ -226,6 +229,10 @@ fn milliseconds(time: Duration) -> Value {
 
 /// The beginning of a text, as far as it is logged.
 pub fn beginning(text: &str) -> String {
-    let end = text.floor_char_boundary(MAX_TEXT);
-    text[..end].to_owned()
+    text[..text.floor_char_boundary(MAX_TEXT)].to_owned()
+}
+
+/// A name that a client gives, as far as it is logged.
+pub fn name(text: &str) -> String {
+    text[..text.floor_char_boundary(MAX_NAME)].to_owned()
 }

@@ -107,6 +107,26 @@ async fn what_did_not_run_is_logged_too() {
 }
 
 #[tokio::test]
+async fn an_answer_without_a_body_is_no_client_that_went_away() {
+    let server = Server::with(&[("EXECUTOR_PRELOAD", "")]);
+    for (id, path, status) in [("one", "/v1/packages", 200), ("two", "/nowhere", 404)] {
+        let request = server.request(Method::HEAD, path).header("x-request-id", id);
+        assert_eq!(server.send(request).await.status, status);
+        assert_eq!(line(server.log(), id).await["status"], status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_cannot_fill_the_log() {
+    let server = Server::with(&[("EXECUTOR_PRELOAD", "")]);
+    let method = Method::from_bytes(&[b'M'; 5000]).expect("a method");
+    let request = server.request(method, "/nowhere").header("x-request-id", "long");
+    assert_eq!(server.send(request.header("user-agent", "u".repeat(50_000))).await.status, 404);
+    let line = line(server.log(), "long").await;
+    assert!(line.to_string().len() < 2000, "{line}");
+}
+
+#[tokio::test]
 async fn a_client_that_went_away_is_logged_as_that() {
     let server = Server::with(&[("EXECUTOR_PRELOAD", "")]);
     let body = r#"{"script":"import time\ndef main():\n    time.sleep(20)"}"#;
