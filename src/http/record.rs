@@ -149,14 +149,15 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let service = Arc::clone(&self.service);
+        let state = || (service.vitals(), service.zygote_starts());
         let told = self.told();
         if told.total.is_zero() {
             drop(told);
             // Nobody waited for the answer.
             self.sent();
-            return self.told().log(&service.log, service.vitals(), service.zygote_starts());
+            return self.told().log(&service.log, state);
         }
-        told.log(&service.log, service.vitals(), service.zygote_starts());
+        told.log(&service.log, state);
     }
 }
 

@@ -61,8 +61,8 @@ pub struct JobSummary {
 }
 
 impl Summary {
-    /// Logs it.
-    pub fn log(&self, config: &LogConfig, vitals: Vitals, zygote_starts: u64) {
+    /// Logs it. `state`: how the service is doing, and how many zygotes have come up since that was told last.
+    pub fn log(&self, config: &LogConfig, state: impl FnOnce() -> (Vitals, u64)) {
         let level = self.level();
         // The filter is asked with constant levels.
         let is_wanted = match level {
@@ -78,6 +78,7 @@ impl Summary {
         } else if is_wanted || has_metrics {
             let mut line = self.line(config, level);
             if has_metrics {
+                let (vitals, zygote_starts) = state();
                 self.embed_metrics(&mut line, vitals, zygote_starts);
             }
             line.write();

@@ -116,6 +116,16 @@ async fn an_answer_without_a_body_is_no_client_that_went_away() {
     }
 }
 
+/// A probe has no line, so it must not take along what the next line is to say.
+#[tokio::test]
+async fn a_probe_does_not_hide_that_zygotes_have_started() {
+    let server = Server::with(&[("EXECUTOR_LOG_FORMAT", "cloudwatch"), ("EXECUTOR_PRELOAD", "")]);
+    assert_eq!(server.get("/health").await.status, 200);
+    let request = server.request(Method::POST, "/execute").header("x-request-id", "first");
+    server.send(request.body(r#"{"script":"def main(): return 5"}"#)).await;
+    assert_eq!(line(server.log(), "first").await["zygote_starts"], 1);
+}
+
 #[tokio::test]
 async fn a_client_cannot_fill_the_log() {
     let server = Server::with(&[("EXECUTOR_PRELOAD", "")]);
