@@ -53,6 +53,18 @@ impl Usage {
     }
 }
 
+impl Outcome {
+    /// How much of it there is to tell.
+    pub fn bytes(&self) -> usize {
+        let result = match &self.ending {
+            Ending::Returned(value) => value.get().len(),
+            Ending::Checked(_) | Ending::Failed(_) => 0,
+        };
+        let files: usize = self.files.sent.iter().map(|file| file.content.len()).sum();
+        result + self.stdout.text.len() + self.stderr.text.len() + files
+    }
+}
+
 impl Printed {
     /// How much was printed.
     pub fn bytes(&self) -> usize {

@@ -181,12 +181,6 @@ impl Executor {
         &self.posture
     }
 
-    /// Runs a job when its turn comes. Dropping the future ends the job.
-    pub async fn run(&self, job: &Job, caller: &Caller) -> Result<Outcome, Unavailable> {
-        let turn = self.turn(caller).await?;
-        self.run_in_turn(job, turn, None).await
-    }
-
     /// Waits for a caller's turn, which waits no longer than it may, nor do too many.
     pub async fn turn(&self, caller: &Caller) -> Result<Turn, Unavailable> {
         let begun = Instant::now();

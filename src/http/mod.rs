@@ -32,7 +32,7 @@ use utoipa_axum::routes;
 
 use crate::access::{Access, Caller};
 use crate::config::{Config, LogConfig};
-use crate::executor::{Executor, Unavailable};
+use crate::executor::{Executor, Turn, Unavailable};
 use crate::job::{Form, Job, Limits};
 use crate::outcome::Outcome;
 use crate::telemetry::metrics::{Metrics, Vitals};
@@ -101,10 +101,17 @@ impl Service {
     /// Runs a job to its end.
     async fn run(&self, call: &Call) -> Result<Outcome, Unavailable> {
         let ended = async {
-            self.unread.check()?;
-            self.executor.run(&call.job, &call.caller).await
+            let turn = self.turn(&call.caller).await?;
+            self.executor.run_in_turn(&call.job, turn, None).await
         };
         call.record.ended(ended.await)
+    }
+
+    /// Waits for a caller's turn. While too many answers are unread it is not waited for, and does not come either.
+    async fn turn(&self, caller: &Caller) -> Result<Turn, Unavailable> {
+        self.unread.check()?;
+        let turn = self.executor.turn(caller).await?;
+        self.unread.check().map(|()| turn)
     }
 
     /// How the service is doing.

@@ -21,11 +21,27 @@ pub struct Authorized;
 
 /// Something that the front door wants to be kept until the answer has been sent.
 #[derive(Clone)]
-pub struct UntilSent(#[expect(dead_code, reason = "it is kept, no more")] Arc<dyn Any + Send + Sync>);
+pub struct UntilSent(Arc<dyn Answering>);
+
+/// What the front door knows an answer by.
+pub trait Answering: Send + Sync {
+    /// To be kept as long as a part of the answer is not written.
+    fn part(&self) -> Box<dyn Any + Send + Sync>;
+}
+
+/// Kept as long as a part of an answer is not written.
+pub struct Unwritten {
+    _part: Box<dyn Any + Send + Sync>,
+    _until_sent: UntilSent,
+}
 
 impl UntilSent {
-    pub fn new(kept: impl Any + Send + Sync) -> Self {
-        Self(Arc::new(kept))
+    pub fn new(answering: impl Answering + 'static) -> Self {
+        Self(Arc::new(answering))
+    }
+
+    pub fn part(&self) -> Unwritten {
+        Unwritten { _part: self.0.part(), _until_sent: self.clone() }
     }
 }
 

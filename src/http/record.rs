@@ -129,9 +129,9 @@ impl Record {
     }
 
     /// A part of the answer is on its way.
-    fn part(&self, bytes: Bytes) -> Bytes {
+    fn part(&self, bytes: Bytes, until_sent: Option<&UntilSent>) -> Bytes {
         self.told().response_bytes += bytes.len();
-        self.service.unread.hold(bytes)
+        self.service.unread.hold(bytes, until_sent.map(UntilSent::part))
     }
 
     /// The answer has been sent, as far as this is for the service to say.
@@ -211,7 +211,7 @@ impl HttpBody for Noted {
 impl Noted {
     fn part(&self, bytes: Bytes) -> Bytes {
         match &self.kept {
-            Some((record, _)) => record.part(bytes),
+            Some((record, until_sent)) => record.part(bytes, until_sent.as_ref()),
             None => bytes,
         }
     }

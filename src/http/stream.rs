@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::id::{self, RequestId};
+use super::unread::Reserved;
 use super::{Call, Reply, ReplyLimit, Service, told};
 use crate::executor::{Listener, Stream, Unavailable};
 use crate::outcome::Outcome;
@@ -35,7 +36,7 @@ pub async fn answer(service: Arc<Service>, call: Call) -> Result<Response, Reply
     let running = run_job(service, call, Arc::clone(&listener), begun);
     task.spawn(id::in_scope(id.clone(), running).in_current_span());
     if has_begun.await.is_err() {
-        return Err(joined(&mut task).await.err().map_or_else(Reply::fault, Reply::from));
+        return Err(joined(&mut task).await.result.err().map_or_else(Reply::fault, Reply::from));
     }
     let events = Events { listener, task, id, ended: None, is_over: false };
     match limit {
@@ -44,33 +45,36 @@ pub async fn answer(service: Arc<Service>, call: Call) -> Result<Response, Reply
     }
 }
 
-async fn run_job(
-    service: Arc<Service>,
-    call: Call,
-    listener: Arc<Listener>,
-    begun: oneshot::Sender<()>,
-) -> Result<Outcome, Unavailable> {
+async fn run_job(service: Arc<Service>, call: Call, listener: Arc<Listener>, begun: oneshot::Sender<()>) -> Ended {
     let ended = async {
-        service.unread.check()?;
-        let turn = service.executor.turn(&call.caller).await?;
+        let turn = service.turn(&call.caller).await?;
         let _ = begun.send(());
         service.executor.run_in_turn(&call.job, turn, Some(&listener)).await
     };
-    call.record.ended(ended.await)
+    let result = call.record.ended(ended.await);
+    let reserved = result.as_ref().ok().map(|outcome| service.unread.reserve(outcome.bytes()));
+    Ended { result, _reserved: reserved }
+}
+
+/// How a job ended. It is told when its client has taken what was printed, and counts as unread until then.
+struct Ended {
+    result: Result<Outcome, Unavailable>,
+    _reserved: Option<Reserved>,
 }
 
 /// A panic is a fault of ours, as everywhere.
-async fn joined(task: &mut JoinSet<Result<Outcome, Unavailable>>) -> Result<Outcome, Unavailable> {
-    task.join_next().await.and_then(Result::ok).unwrap_or(Err(Unavailable::Fault))
+async fn joined(task: &mut JoinSet<Ended>) -> Ended {
+    let fault = || Ended { result: Err(Unavailable::Fault), _reserved: None };
+    task.join_next().await.and_then(Result::ok).unwrap_or_else(fault)
 }
 
 /// What happens to a job. The job is ended when this is dropped.
 struct Events {
     listener: Arc<Listener>,
-    task: JoinSet<Result<Outcome, Unavailable>>,
+    task: JoinSet<Ended>,
     id: RequestId,
     /// How it ended, until that is told.
-    ended: Option<Result<Outcome, Unavailable>>,
+    ended: Option<Ended>,
     is_over: bool,
 }
 
@@ -97,7 +101,7 @@ impl Events {
             return Some(Happening::Printed(stream, text));
         }
         self.is_over = true;
-        self.ended.take().map(|ended| Happening::Ended(ended.map(Box::new)))
+        self.ended.take().map(|ended| Happening::Ended(ended.result.map(Box::new)))
     }
 
     async fn next_event(mut self) -> Option<(Result<Event, Infallible>, Self)> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::peer::Unwritten;
 use crate::executor::Unavailable;
 
 /// How much may lie there when a job is begun, bytes.
@@ -23,13 +24,26 @@ pub struct Account(Arc<AtomicUsize>);
 struct Held {
     part: Bytes,
     account: Account,
+    _unwritten: Option<Unwritten>,
+}
+
+/// An answer that is not on its way yet.
+pub struct Reserved {
+    bytes: usize,
+    account: Account,
 }
 
 impl Account {
     /// Counts a part of an answer as long as it is there.
-    pub fn hold(&self, part: Bytes) -> Bytes {
+    pub fn hold(&self, part: Bytes, unwritten: Option<Unwritten>) -> Bytes {
         self.0.fetch_add(part.len(), Ordering::Relaxed);
-        Bytes::from_owner(Held { part, account: self.clone() })
+        Bytes::from_owner(Held { part, account: self.clone(), _unwritten: unwritten })
+    }
+
+    /// Counts an answer that waits for its client to take what comes before it.
+    pub fn reserve(&self, bytes: usize) -> Reserved {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+        Reserved { bytes, account: self.clone() }
     }
 
     /// Whether there is room for one more answer.
@@ -48,6 +62,12 @@ impl AsRef<[u8]> for Held {
     }
 }
 
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.account.0.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         self.account.0.fetch_sub(self.part.len(), Ordering::Relaxed);
@@ -61,7 +81,7 @@ mod tests {
     #[test]
     fn what_is_unread_is_counted_until_its_last_byte_is_gone() {
         let account = Account::default();
-        let part = account.hold(Bytes::from(vec![7; MAX_BYTES]));
+        let part = account.hold(Bytes::from(vec![7; MAX_BYTES]), None);
         let rest = part.slice(1..);
         drop(part);
         assert_eq!(account.check(), Err(Unavailable::Busy { retry: RETRY }));

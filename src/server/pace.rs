@@ -1,5 +1,6 @@
 //! How a connection gets on: whether something is asked, and whether its client sends and reads at a reasonable pace.
 
+use std::any::Any;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::http::peer::Answering;
 use crate::telemetry::metrics::Cut;
 
 /// A request's head must be there within this time from its first byte. The body has a limit of its own.
@@ -41,17 +43,23 @@ struct State {
 struct Reader {
     /// How long it may still be waited for.
     credit: Duration,
-    is_waited_for: bool,
+    /// There is no room for what is to be written.
+    is_full: bool,
+    /// Parts of answers that are not written: with HTTP/2 a client can keep them back while there is room.
+    parts: usize,
     since: Instant,
 }
 
 /// A request that is being answered.
 pub struct Asked(Arc<Pace>);
 
+/// A part of an answer that is not written.
+struct Part(Arc<Pace>);
+
 impl Pace {
     pub fn new() -> Arc<Self> {
         let now = Instant::now();
-        let reader = Reader { credit: STALL, is_waited_for: false, since: now };
+        let reader = Reader::new(now);
         let state = State { requests: 0, since: now, head: None, has_read: false, is_multiplexed: false, reader };
         Arc::new(Self(Mutex::new(state)))
     }
@@ -114,17 +122,48 @@ impl Drop for Asked {
     }
 }
 
+impl Answering for Asked {
+    fn part(&self) -> Box<dyn Any + Send + Sync> {
+        let mut state = self.0.lock();
+        state.reader.settle(Instant::now());
+        state.reader.parts += 1;
+        Box::new(Part(Arc::clone(&self.0)))
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.reader.settle(Instant::now());
+        state.reader.parts -= 1;
+    }
+}
+
 impl Reader {
+    fn new(now: Instant) -> Self {
+        Self { credit: STALL, is_full: false, parts: 0, since: now }
+    }
+
     fn note(&mut self, bytes: Option<usize>, now: Instant) {
-        let time = now.duration_since(self.since);
-        self.credit = if self.is_waited_for { self.credit.saturating_sub(time) } else { self.credit + time };
+        self.settle(now);
         let read = u32::try_from(bytes.unwrap_or(0)).unwrap_or(u32::MAX);
         self.credit = (self.credit + Duration::from_secs(1) * read / RATE).min(STALL);
-        (self.is_waited_for, self.since) = (bytes.is_none(), now);
+        self.is_full = bytes.is_none();
+    }
+
+    fn settle(&mut self, now: Instant) {
+        let time = now.duration_since(self.since);
+        self.credit =
+            if self.is_waited_for() { self.credit.saturating_sub(time) } else { (self.credit + time).min(STALL) };
+        self.since = now;
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.is_full || self.parts > 0
     }
 
     fn is_exhausted(&self, now: Instant) -> bool {
-        self.is_waited_for && now.duration_since(self.since) > self.credit
+        self.is_waited_for() && now.duration_since(self.since) > self.credit
     }
 }
 
@@ -226,8 +265,8 @@ mod tests {
     #[test]
     fn a_client_that_reads_by_drips_is_as_slow_as_one_that_does_not_read() {
         for drip in [0, 1] {
-            let (mut reader, start) =
-                (Reader { credit: STALL, is_waited_for: false, since: Instant::now() }, Instant::now());
+            let start = Instant::now();
+            let mut reader = Reader::new(start);
             let mut waited = 0;
             while !reader.is_exhausted(start + seconds(waited)) {
                 if drip > 0 {
@@ -243,8 +282,8 @@ mod tests {
 
     #[test]
     fn a_client_that_reads_slowly_but_steadily_is_waited_for() {
-        let (mut reader, start) =
-            (Reader { credit: STALL, is_waited_for: false, since: Instant::now() }, Instant::now());
+        let start = Instant::now();
+        let mut reader = Reader::new(start);
         for second in 0..1000 {
             assert!(!reader.is_exhausted(start + seconds(second)), "{second}");
             reader.note(Some(RATE as usize), start + seconds(second));
@@ -254,5 +293,16 @@ mod tests {
         reader.note(Some(1), start + seconds(1001));
         reader.note(None, start + seconds(2000));
         assert!(!reader.is_exhausted(start + seconds(2029)) && reader.is_exhausted(start + seconds(2031)));
+    }
+
+    #[test]
+    fn a_client_that_keeps_an_answer_back_is_as_slow_as_one_that_does_not_read() {
+        let (pace, now) = (Pace::new(), Instant::now());
+        let asked = pace.ask();
+        let part = asked.part();
+        assert_eq!(pace.fault(IDLE, now + seconds(29)), None);
+        assert_eq!(pace.fault(IDLE, now + seconds(31)), Some(Cut::SlowReader));
+        drop(part);
+        assert_eq!(pace.fault(IDLE, now + seconds(31)), None);
     }
 }

@@ -122,6 +122,47 @@ async fn a_client_that_does_not_read_its_answer_is_cut() {
     server.is_well().await;
 }
 
+/// It asks for an event stream, or all of an answer, and lets nothing of it come.
+#[tokio::test]
+async fn a_client_that_keeps_its_answers_back_by_http_2_is_cut() {
+    let server = Server::with(&[("EXECUTOR_PRELOAD", "")]);
+    let script = "def main():\n    print('begun')\n    open('large', 'wb').write(bytes(8_000_000))";
+    let body = json!({ "script": script }).to_string();
+    for accept in ["application/json", "text/event-stream"] {
+        let mut client = TcpStream::connect(server.address()).await.expect("it is accepted");
+        client.write_all(&without_window("/v1/run", accept, &body)).await.expect("it is open");
+        until(&server, "the answer lies there", |scrape| scrape.value("executor_answers_unread_bytes") > 8_000_000)
+            .await;
+        let start = Instant::now();
+        until(&server, "it is given up", |scrape| scrape.value("executor_answers_unread_bytes") < 1_000_000).await;
+        assert!(start.elapsed() > Duration::from_secs(20), "{accept}: {:?}", start.elapsed());
+    }
+    assert_eq!(cut(&server, "slow_reader").await, 2);
+    server.is_well().await;
+}
+
+/// A request by HTTP/2 with a window of no bytes for its answer (RFC 9113, 6.5.2).
+fn without_window(path: &str, accept: &str, body: &str) -> Vec<u8> {
+    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
+        let length = u32::try_from(payload.len()).expect("it is short").to_be_bytes();
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    };
+    // Literal fields with literal names (RFC 7541, 6.2.2).
+    let field = |name: &str, value: &str| {
+        let text = |text: &str| [&[u8::try_from(text.len()).expect("it is short")], text.as_bytes()].concat();
+        [vec![0], text(name), text(value)].concat()
+    };
+    let head = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "x"), ("accept", accept)];
+    let head: Vec<u8> = head.into_iter().flat_map(|(name, value)| field(name, value)).collect();
+    [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]),
+        frame(1, 4, 1, &head),
+        frame(0, 1, 1, body.as_bytes()),
+    ]
+    .concat()
+}
+
 /// Unread answers take memory of the service, so there cannot be any number of them.
 #[tokio::test]
 async fn while_too_many_answers_are_unread_there_are_no_others() {
