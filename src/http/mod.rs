@@ -21,6 +21,7 @@ mod unread;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -112,6 +113,14 @@ impl Service {
         self.unread.check()?;
         let turn = self.executor.turn(caller).await?;
         self.unread.check().map(|()| turn)
+    }
+
+    /// Waits until clients have read all answers.
+    pub async fn answers_are_read(&self) {
+        const LOOK: Duration = Duration::from_millis(20);
+        while self.unread.bytes() > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// How the service is doing.

@@ -25,6 +25,9 @@ use connections::Connections;
 /// The exit status after a second signal, as of a process that was ended by SIGINT.
 const AT_ONCE: i32 = 130;
 
+/// Within this time a job that has ended is answered.
+const LAST_ANSWERS: Duration = Duration::from_millis(200);
+
 /// Why the server did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
@@ -105,13 +108,16 @@ async fn accept(
         shutdown.await;
         info!("shutting down");
         stopping.send_replace(true);
-        let drained = tokio::time::timeout(grace, service.executor.drain()).await;
+        let end = tokio::time::Instant::now() + grace;
+        let drained = tokio::time::timeout_at(end, service.executor.drain()).await;
         if drained.is_err() {
             warn!("scripts were still running at the end of the grace period");
             service.executor.cancel();
         }
-        // A moment for the last answers to leave; connections without a request are not waited for.
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        // A moment for the last answers to be made; connections without a request are not waited for.
+        tokio::time::sleep(LAST_ANSWERS).await;
+        // Clients that read more slowly have what is left of the grace period.
+        let _ = tokio::time::timeout_at(end, service.answers_are_read()).await;
     };
     tokio::select! {
         () = serving => {

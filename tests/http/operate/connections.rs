@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -120,6 +121,47 @@ async fn a_client_that_does_not_read_its_answer_is_cut() {
     let read = client.read_to_end(&mut rest).await;
     assert!(read.is_err() || rest.len() < 10_000_000, "all of it came");
     server.is_well().await;
+}
+
+/// Reads an answer of some 11 MB, which takes a second or more. Says how much of it came.
+async fn reads_slowly(mut client: TcpStream) -> usize {
+    let (mut part, mut all) = (vec![0; 1 << 16], 0);
+    while let Ok(bytes @ 1..) = client.read(&mut part).await {
+        all += bytes;
+        tokio::time::sleep(Duration::from_micros(bytes as u64 / 8)).await;
+    }
+    all
+}
+
+/// It has got its last byte when it has read it, not when it could.
+#[tokio::test]
+async fn a_client_that_still_reads_its_answer_is_not_displaced() {
+    let server = Server::with(&[("EXECUTOR_CONNECTIONS", "4"), ("EXECUTOR_PRELOAD", "")]);
+    let client = tokio::spawn(reads_slowly(asks_and_does_not_read(server.address()).await));
+    until(&server, "it reads", |scrape| scrape.value("executor_answers_unread_bytes") > 1_000_000).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let mut others = Vec::new();
+    for _ in 0..8 {
+        others.push(TcpStream::connect(server.address()).await.expect("it is accepted"));
+    }
+    server.is_well().await;
+    assert!(!client.is_finished(), "it was too fast for this test");
+    // The connection stays when all has come.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    drop(server);
+    let bytes = client.await.expect("it does not panic");
+    assert!(bytes > 10_000_000, "{bytes}");
+}
+
+#[tokio::test]
+async fn a_client_that_still_reads_its_answer_has_the_grace_period_for_that() {
+    let mut server = Server::with(&[("EXECUTOR_GRACE_SECONDS", "9"), ("EXECUTOR_PRELOAD", "")]);
+    let client = tokio::spawn(reads_slowly(asks_and_does_not_read(server.address()).await));
+    until(&server, "it reads", |scrape| scrape.value("executor_answers_unread_bytes") > 1_000_000).await;
+    server.process().signal(Signal::TERM);
+    let bytes = client.await.expect("it does not panic");
+    assert!(bytes > 10_000_000, "{bytes}");
+    assert!(server.process_mut().wait(Duration::from_secs(8)).success(), "{}", server.log());
 }
 
 /// It asks for an event stream, or all of an answer, and lets nothing of it come.
