@@ -36,6 +36,13 @@ const RETRY: Duration = Duration::from_millis(20);
 /// How often a client of HTTP/2 is asked whether it is still there, while it waits for an answer.
 const PING: Duration = Duration::from_secs(30);
 
+/// The largest head of a request, bytes: those of all connections lie in memory before it is known who asks. Load balancers
+/// let through 64 KiB at the most.
+const MAX_HEAD: usize = 64 << 10;
+
+/// How many requests a connection of HTTP/2 may have under way, for the same reason.
+const MAX_STREAMS: u32 = 100;
+
 /// Serves connections.
 pub struct Connections {
     shared: Arc<Shared>,
@@ -60,8 +67,8 @@ struct Open {
 impl Connections {
     pub fn new(router: Router, config: &Config, metrics: Arc<Metrics>) -> Self {
         let mut protocol = auto::Builder::new(TokioExecutor::new());
-        protocol.http1().timer(TokioTimer::new());
-        protocol.http2().timer(TokioTimer::new()).keep_alive_interval(PING);
+        protocol.http1().timer(TokioTimer::new()).max_buf_size(MAX_HEAD);
+        protocol.http2().timer(TokioTimer::new()).keep_alive_interval(PING).max_concurrent_streams(MAX_STREAMS);
         let shared = Shared { router, protocol, idle: config.idle, metrics, open: Mutex::default() };
         Self { shared: Arc::new(shared), places: Arc::new(Semaphore::new(config.connections)) }
     }

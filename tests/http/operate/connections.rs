@@ -34,6 +34,16 @@ async fn a_head_that_comes_by_drips_is_cut() {
 }
 
 #[tokio::test]
+async fn a_head_that_is_too_large_is_refused_before_all_of_it_is_there() {
+    let server = Server::with(&[("EXECUTOR_PRELOAD", "")]);
+    let mut connection = Connection::open(server.address()).await;
+    let field = format!("x-long: {}\r\n", "x".repeat(8000));
+    connection.write(&format!("GET /health HTTP/1.1\r\nHost: x\r\n{}", field.repeat(9))).await;
+    assert_eq!(connection.read().await.status, 431);
+    assert!(connection.is_closed().await);
+}
+
+#[tokio::test]
 async fn an_idle_connection_is_closed() {
     let server = Server::with(&[("EXECUTOR_IDLE_SECONDS", "1"), ("EXECUTOR_PRELOAD", "")]);
     let mut silent = Connection::open(server.address()).await;
