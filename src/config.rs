@@ -107,8 +107,8 @@ pub struct Config {
 /// When a zygote is replaced by a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Renewal {
-    /// After so many workers; 0 for never.
-    pub workers: u64,
+    /// After so many scripts; 0 for never.
+    pub scripts: u64,
     pub growth_bytes: u64,
 }
 
@@ -250,7 +250,7 @@ impl Config {
             without: reader.mechanisms("EXECUTOR_WITHOUT"),
             stream: reader.switch("EXECUTOR_STREAM"),
             renewal: Renewal {
-                workers: reader.number("EXECUTOR_RENEW_AFTER", 100_000, 0..=u64::MAX),
+                scripts: reader.number("EXECUTOR_RENEW_AFTER", 100_000, 0..=u64::MAX),
                 growth_bytes: reader.number("EXECUTOR_RENEW_MB", 128, 1..=1 << 20) * MIB,
             },
             log: LogConfig {

@@ -113,7 +113,6 @@ impl Guard {
             Ok(Err(error)) => return Err(MakeError::Guard(error)),
             Err(_) => return Err(MakeError::Slow),
         };
-        self.zygote.count_worker();
         self.metrics.worker_made(self.zygote.kind());
         Ok(Remains(Some(Engaged { guard: self, visible, place: None, listener: None })))
     }
@@ -175,6 +174,7 @@ impl Remains {
 
     /// Tells the guard that the job has come.
     pub fn start_watching(&self) -> io::Result<()> {
+        self.guard().zygote.count_script();
         channel::send(self.guard().control.get_ref(), START, &[])
     }
 

@@ -61,8 +61,8 @@ pub struct Zygote {
     parent: Option<Arc<Zygote>>,
     /// Others have taken its place: it ends when nothing that came of it is left.
     retired: AtomicBool,
-    /// How many workers came of it.
-    workers: AtomicU64,
+    /// How many scripts its workers had. Those that wait are none: each zygote has some before anybody asks.
+    scripts: AtomicU64,
     /// Its resident memory when it was asked first, and when it was asked last, bytes.
     memory: [AtomicU64; 2],
 }
@@ -142,7 +142,7 @@ impl Zygote {
             has_pid_namespace,
             parent,
             retired: AtomicBool::new(false),
-            workers: AtomicU64::new(0),
+            scripts: AtomicU64::new(0),
             memory: [const { AtomicU64::new(0) }; 2],
         }
     }
@@ -229,9 +229,9 @@ impl Zygote {
         self.retired.load(Ordering::Relaxed)
     }
 
-    /// A worker came of it.
-    pub fn count_worker(&self) {
-        self.workers.fetch_add(1, Ordering::Relaxed);
+    /// A worker of it has a script.
+    pub fn count_script(&self) {
+        self.scripts.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Its resident memory, bytes; 0 before it was asked.
@@ -242,8 +242,8 @@ impl Zygote {
     /// Whether it has done enough.
     pub fn is_spent(&self, renewal: Renewal) -> bool {
         let [first, last] = [0, 1].map(|at: usize| self.memory[at].load(Ordering::Relaxed));
-        let workers = self.workers.load(Ordering::Relaxed);
-        last.saturating_sub(first) > renewal.growth_bytes || (renewal.workers > 0 && workers >= renewal.workers)
+        let scripts = self.scripts.load(Ordering::Relaxed);
+        last.saturating_sub(first) > renewal.growth_bytes || (renewal.scripts > 0 && scripts >= renewal.scripts)
     }
 
     /// Waits until the zygote is not to be used any more.

@@ -98,6 +98,16 @@ async fn zygotes_that_have_done_enough_are_replaced_without_a_pause() {
     serves_both_kinds(&server).await;
 }
 
+/// Workers that wait for a script are not what wears a zygote out.
+#[tokio::test]
+async fn zygotes_that_have_done_nothing_are_not_replaced() {
+    let server =
+        Server::with(&[("EXECUTOR_RENEW_AFTER", "8"), ("EXECUTOR_CONCURRENCY", "4"), ("EXECUTOR_PRELOAD", "")]);
+    until(&server, "all workers wait", |scrape| scrape.value(r#"executor_workers_parked{zygote="base"}"#) == 8).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(Scrape::of(&server).await.value(r#"executor_zygote_starts_total{zygote="base"}"#), 1);
+}
+
 /// A job that has begun in a zygote that is replaced meanwhile comes to its end.
 #[tokio::test]
 async fn a_job_outlives_the_renewal_of_its_zygote() {
