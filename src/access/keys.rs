@@ -9,8 +9,9 @@ use tracing::{error, info};
 
 use super::key::{Key, KeyError, Presented, agree, parse};
 
-/// How often a file of keys is looked at: a key that was taken out is refused so much later at the latest.
-const LOOK: Duration = Duration::from_secs(2);
+/// How often a file of keys is looked at. It is read when it has stayed the same for so long: a key that was taken out is
+/// refused after twice this time.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The keys that are accepted now.
 pub struct Keys {
@@ -78,13 +79,16 @@ impl Keys {
     /// not be lost to a half-written file; what is wrong is logged.
     pub async fn keep_reading(&self) {
         let Some(path) = self.file.as_deref() else { return };
-        // What was wrong is said once.
-        let mut refused = None;
+        let mut seen = self.read.read().unwrap_or_else(PoisonError::into_inner).version.clone();
+        // What is as it is in force, or was said to be wrong.
+        let mut settled = seen.clone();
         loop {
             tokio::time::sleep(LOOK).await;
-            let known = self.read.read().unwrap_or_else(PoisonError::into_inner).version.clone();
             let now = version(path).ok();
-            if now == known || now == refused {
+            let is_still = now == seen;
+            seen.clone_from(&now);
+            if !is_still || now == settled {
+                // One that is being written is not whole yet.
                 continue;
             }
             match read(path, &self.fixed) {
@@ -94,7 +98,7 @@ impl Keys {
                 }
                 Err(error) => error!(%error, "the keys stay as they were"),
             }
-            refused = now;
+            settled = now;
         }
     }
 }

@@ -19,6 +19,9 @@ use super::Id;
 /// are as many as the operator wants, and who has many addresses is not to empty the bucket of those who have a key.
 const MAX_BUCKETS: usize = 100_000;
 
+/// Whoever may save up more is as good as unlimited. The time until the bucket is full must fit into 64 bits of nanoseconds.
+const MAX_BURST: NonZeroU32 = NonZeroU32::new(1_000_000).unwrap();
+
 /// After so many requests, full buckets are forgotten.
 const TIDY: usize = 4096;
 
@@ -57,7 +60,7 @@ impl FromStr for Rate {
 impl Rate {
     /// The same rate with a bucket that holds more tokens, or less.
     pub fn with_burst(self, burst: NonZeroU32) -> Self {
-        Self { burst, ..self }
+        Self { burst: burst.min(MAX_BURST), ..self }
     }
 
     fn quota(self) -> Quota {

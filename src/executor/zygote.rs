@@ -85,7 +85,11 @@ impl Embryo {
         let mut embryo = Self { socket, child };
         match embryo.reply(ENTER_LIMIT).await? {
             ZygoteReply::Entered => Ok(Ok(embryo)),
-            ZygoteReply::Refused(errors) => Ok(Err(errors)),
+            ZygoteReply::Refused(errors) => {
+                // It is waited for, so that it is nobody's orphan. It ends by itself; where it cannot be ended, it has.
+                let _ = embryo.child.kill().await;
+                Ok(Err(errors))
+            }
             other => Err(unexpected(other)),
         }
     }
@@ -206,8 +210,14 @@ impl Zygote {
     async fn exchange(&self, request: &ZygoteRequest, descriptors: &[BorrowedFd<'_>]) -> io::Result<ZygoteReply> {
         let socket = self.socket.lock().await;
         channel::send_json(socket.get_ref(), request, descriptors)?;
+        // On a host that gives no processor time between requests the clock goes on while neither of the two runs. So the time
+        // is given in two halves: the second one begins when this process runs again.
+        let mut answer = reply(&socket, FORK_LIMIT / 2).await;
+        if answer.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+            answer = reply(&socket, FORK_LIMIT / 2).await;
+        }
         // An answer may still be under way, so this zygote cannot be asked again.
-        reply(&socket, FORK_LIMIT).await.inspect_err(|_| self.condemned.notify_one())
+        answer.inspect_err(|_| self.condemned.notify_one())
     }
 
     fn condemn(&self, reply: &ZygoteReply) -> io::Error {
