@@ -165,10 +165,12 @@ impl Platform {
     /// By variables that each platform sets, and no tool that imitates it on somebody's machine.
     fn of_this_process() -> Self {
         let is_set = |name: &str| std::env::var_os(name).is_some();
-        match () {
-            () if is_set("LAMBDA_TASK_ROOT") => Self::Lambda,
-            () if is_set("K_SERVICE") => Self::CloudRun,
-            () => Self::Linux,
+        if is_set("LAMBDA_TASK_ROOT") {
+            Self::Lambda
+        } else if is_set("K_SERVICE") {
+            Self::CloudRun
+        } else {
+            Self::Linux
         }
     }
 

@@ -113,6 +113,11 @@ async fn keys_are_exchanged_while_the_service_runs() {
     crate::support::until("what is wrong is logged", told).await;
     assert_eq!((status("first key").await, status("second key").await), (401, 200));
     assert!(!server.log().text().contains("by mistake"), "{}", server.log());
+    // So does a file that is gone.
+    std::fs::remove_file(&path).expect("it is there");
+    let told = || server.log().text().contains("cannot read the keys of").then_some(());
+    crate::support::until("a file that is gone is logged", told).await;
+    assert_eq!((status("first key").await, status("second key").await), (401, 200));
 }
 
 #[tokio::test]

@@ -49,11 +49,8 @@ async fn a_second_signal_ends_the_service_at_once() {
 async fn a_zygote_that_hangs_is_noticed_and_replaced() {
     let server = Server::start();
     serves_both_kinds(&server).await;
-    for zygote in server.process().descendants().iter().filter(|entry| entry.command.contains("zygote")) {
-        let stopped = zygote.watch().filter(|_| entry_is_zygote(zygote.parent, &server));
-        if let Some(zygote) = stopped {
-            zygote.signal(Signal::STOP);
-        }
+    for zygote in zygotes_below_launchers(&server) {
+        zygote.watch().expect("it is there").signal(Signal::STOP);
     }
     let hung = ends("base", "hung");
     let patience = async {
@@ -71,8 +68,8 @@ async fn a_zygote_that_hangs_is_noticed_and_replaced() {
 }
 
 /// A zygote is a child of its launcher, which is a child of the service.
-fn entry_is_zygote(parent: u32, server: &Server) -> bool {
-    server.zygotes().iter().any(|launcher| launcher.pid == parent)
+fn zygotes_below_launchers(server: &Server) -> Vec<Entry> {
+    server.zygotes().iter().flat_map(|launcher| children(server, launcher.pid)).collect()
 }
 
 #[tokio::test]
