@@ -25,7 +25,6 @@ install_debian() {
 
 # The steps are joined, because a function in a condition does not end at its first failure.
 fetch_debian() (
-    # shellcheck disable=SC2030  # what debian.sh is told, here and nowhere else
     HERE=$PROJECT/layer OUT=$1
     # shellcheck source=layer/steps/debian.sh
     source "$HERE/steps/debian.sh"

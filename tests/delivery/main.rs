@@ -1,0 +1,34 @@
+//! From the repository to a running service: what is packed, the templates, the workflows and the scripts that bring it
+//! there. What is packed is run as the cloud would run it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod shell;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use support::emulator::{project, tool};
+
+/// What a command prints, which must end well.
+fn must(command: &mut Command) -> String {
+    let output = command.current_dir(project()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{command:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// The files of the repository, of which git knows.
+fn files() -> Vec<PathBuf> {
+    let listed = must(Command::new("git").args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]));
+    let paths: Vec<PathBuf> = listed.split_terminator('\0').map(|name| project().join(name)).collect();
+    // What is deleted but not yet committed is listed too.
+    let paths: Vec<PathBuf> = paths.into_iter().filter(|path| path.is_file()).collect();
+    assert!(paths.len() > 100, "git knows only {paths:?}");
+    paths
+}
+
+fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+    path.extension().and_then(|extension| extension.to_str()).is_some_and(|found| extensions.contains(&found))
+}
