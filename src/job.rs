@@ -73,6 +73,11 @@ impl Job {
         self.timeout
     }
 
+    /// The same job with no more time than `left`.
+    pub fn within(self, left: Duration) -> Self {
+        Self { timeout: self.timeout.min(left), ..self }
+    }
+
     /// Keyword arguments of `main`, as a JSON object; empty when there are none.
     pub fn inputs(&self) -> &str {
         &self.inputs

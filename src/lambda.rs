@@ -5,6 +5,7 @@ pub mod event;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::body::Body;
 use axum::http::Request;
@@ -24,7 +25,7 @@ use crate::config::Config;
 use crate::executor::Executor;
 use crate::http::id::InvocationId;
 use crate::http::peer::{Authorized, Peer};
-use crate::http::{self, ReplyLimit, Service};
+use crate::http::{self, Deadline, ReplyLimit, Service};
 use crate::sandbox::privileges;
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Metrics;
@@ -34,6 +35,9 @@ use event::Event;
 /// Lambda takes 6 MiB of a synchronous invocation's answer. What an event's answer has besides its body, headers and
 /// the like, is far below the difference.
 const MAX_REPLY_BYTES: usize = (6 << 20) - (16 << 10);
+
+/// What Lambda ends has no answer, and costs a new environment: a script is ended this long before that.
+const TIME_TO_ANSWER: Duration = Duration::from_secs(2);
 
 /// For `main`: runs the program and says what went wrong.
 pub fn main() -> ExitCode {
@@ -73,7 +77,11 @@ async fn serve(router: Router, service: Arc<Service>, telemetry: Arc<Telemetry>,
     // `lambda_http::run` knows HTTP events only; its pass-through for others parses the answer again, which changes
     // large numbers and loses what is nested deeply. So events are told apart here.
     let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-        let router = router.clone().layer(Extension(InvocationId(event.context.request_id.clone())));
+        let invocation = InvocationId(event.context.request_id.clone());
+        let mut router = router.clone().layer(Extension(invocation));
+        if let Some(deadline) = deadline(event.context.deadline()) {
+            router = router.layer(Extension(deadline));
+        }
         async move {
             let LambdaEvent { payload, context } = event;
             let request = match event::read(&payload)? {
@@ -98,6 +106,13 @@ async fn serve(router: Router, service: Arc<Service>, telemetry: Arc<Telemetry>,
         }
     });
     Runtime::new(handler).layer(TracingLayer::new()).layer(settle).run().await
+}
+
+/// When a script has to have ended, because the function's own timeout ends then. A time that is over is none: cargo lambda
+/// says so of all invocations.
+fn deadline(timeout: SystemTime) -> Option<Deadline> {
+    let left = timeout.duration_since(SystemTime::now()).ok()?;
+    Some(Deadline(Instant::now() + left.saturating_sub(TIME_TO_ANSWER)))
 }
 
 /// The answer to an invocation.

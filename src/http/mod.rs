@@ -21,7 +21,7 @@ mod unread;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -52,6 +52,18 @@ pub struct Service {
     unread: unread::Account,
     /// As many starts of zygotes as have been told of in the log.
     starts_told: AtomicU64,
+}
+
+/// When the front door's own patience with a request ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline(pub Instant);
+
+impl Deadline {
+    /// The time until then, in tenths of a second, as scripts are told how long they had.
+    fn left(self) -> Duration {
+        let left = self.0.saturating_duration_since(Instant::now());
+        Duration::from_millis(left.as_millis() as u64 / 100 * 100)
+    }
 }
 
 /// A job that somebody wants to be run.
@@ -90,11 +102,15 @@ impl Service {
         let (Some(caller), Some(record)) = (extensions.remove::<Caller>(), extensions.remove::<Arc<Record>>()) else {
             return Err(Reply::fault());
         };
-        let limit = extensions.remove::<ReplyLimit>();
+        let (limit, deadline) = (extensions.remove::<ReplyLimit>(), extensions.remove::<Deadline>());
         let body = self.bodies.read(request).instrument(info_span!("read")).await?;
         let timeout = caller.timeout.map_or(self.limits.timeout, |timeout| timeout.min(self.limits.timeout));
         let job = Job::parse(&body.bytes, form, Limits { timeout, ..self.limits })
             .map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string()))?;
+        let job = match deadline {
+            Some(deadline) => job.within(deadline.left()),
+            None => job,
+        };
         record.job(&job, body.bytes.len());
         Ok(Call { job, caller, record, limit, _held: Box::new(body.forget_bytes()) })
     }

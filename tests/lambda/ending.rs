@@ -61,3 +61,14 @@ async fn a_missing_runtime_is_named_before_the_function_ends() {
     let fault = "no Python runtime at /nonexistent/runtime";
     until(fault, || function.process().log().text().contains(fault).then_some(())).await;
 }
+
+#[tokio::test]
+async fn a_script_is_ended_before_the_functions_own_timeout() {
+    let function = Emulator::with(&[("AWS_LAMBDA_FUNCTION_TIMEOUT", "4")]);
+    let script = "import time\n\ndef main():\n    print('before', flush=True)\n    time.sleep(20)";
+    let reply = function.run(script).await.direct();
+    let failure = reply.failure();
+    assert!(failure.value.starts_with("TimeoutError: script exceeded its time limit of 1"), "{reply}");
+    assert_eq!(failure.stdout, "before\n");
+    function.is_well().await;
+}
