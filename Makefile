@@ -8,13 +8,15 @@ FUZZ_SECONDS ?= 10
 URL ?= http://127.0.0.1:8080
 SECONDS ?= 600
 NAME ?= caller
+STACK ?= py-executor
+PARAMETERS ?=
 PLOT ?= target/bench/plot.svg
 
 RUNTIME := $(CURDIR)/target/layer/runtime
 TOOLS := $(CURDIR)/target/tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test key attack chaos bench soak bench-programs fuzz layer tools watch check clean audit audit-rules \
+.PHONY: help run test key attack chaos bench soak bench-programs fuzz layer tools watch package deploy deploy-url check clean audit audit-rules \
 	verify-layer sbom build-RuntimeLayer
 
 help: ## this list
@@ -73,6 +75,17 @@ watch: layer tools ## serve the Lambda function with cargo lambda watch on http:
 	EXECUTOR_RUNTIME=$${EXECUTOR_RUNTIME:-$(RUNTIME)} PATH="$(TOOLS):$$PATH" \
 		exec cargo-lambda lambda watch --invoke-address $(WATCH_ADDRESS) --invoke-port $(WATCH_PORT) \
 		--bin py-executor-lambda $(WATCH_FLAGS)
+
+package: layer tools ## pack the Lambda function and its layer with sam, in target/package (ARCH=x86_64 or arm64)
+	PATH="$(TOOLS):$$PATH" ARCH=$(ARCH) sam build --parameter-overrides Architecture=$(ARCH)
+	@target/layer/tools/python3 -B deploy/package.py target/sam target/package $(ARCH)
+
+deploy: package ## deploy to AWS Lambda and try it there (STACK=py-executor PARAMETERS="Api=REST ..." ARCH=...)
+	PATH="$(TOOLS):$$PATH" target/layer/tools/python3 -B deploy/aws.py $(STACK) Architecture=$(ARCH) $(PARAMETERS)
+
+deploy-url: ## the same with a URL of the function's own, which streams, instead of an API (STACK=py-executor-url)
+	@$(MAKE) deploy STACK=$(if $(filter command environment,$(origin STACK)),$(STACK),py-executor-url) \
+		PARAMETERS="Api=NONE FunctionUrl=RESPONSE_STREAM TimeoutSeconds=60 FunctionTimeout=75 $(PARAMETERS)"
 
 fuzz: ## look for bytes that the service reads wrongly, with a nightly compiler (FUZZ_SECONDS=... for each target)
 	@fuzz/run $(FUZZ_SECONDS)

@@ -4,6 +4,7 @@ import struct
 
 PT_LOAD, PT_DYNAMIC, PT_INTERP = 1, 2, 3
 DT_NEEDED, DT_STRTAB, DT_SONAME, DT_RPATH, DT_RUNPATH = 1, 5, 14, 15, 29
+DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
 
 
 def read(path):
@@ -33,6 +34,22 @@ class Elf:
         ]
         self.soname = next((self._string(strings + value) for tag, value in dynamic if tag == DT_SONAME), None)
         self.interpreter = next((self._string(s[1]) for s in self.segments if s[0] == PT_INTERP), None)
+
+    def versions(self):
+        """The versions of symbols that it needs of other libraries, such as GLIBC_2.34 (gABI, Linux Standard Base)."""
+        dynamic = dict(self._dynamic())
+        strings = self._file_offset(dynamic[DT_STRTAB])
+        found = set()
+        library = self._file_offset(dynamic[DT_VERNEED]) if DT_VERNEED in dynamic else 0
+        for _ in range(dynamic.get(DT_VERNEEDNUM, 0)):
+            _, count, _, first, following = struct.unpack_from("<HHIII", self.data, library)
+            version = library + first
+            for _ in range(count):
+                _, _, _, name, step = struct.unpack_from("<IHHII", self.data, version)
+                found.add(self._string(strings + name))
+                version += step
+            library += following
+        return found
 
     def _dynamic(self):
         for kind, start, _, length in self.segments:

@@ -2,7 +2,7 @@
 
 The list names each file, directory and link with its mode, and each file with its size and SHA-256, in the form of
 mtree(5), which other programs read too. `check` names each difference, and ends with 1 if there is any; with --no-links
-the tree may lack its links, as it does on Lambda. It needs nothing but Python, so it can be run wherever a tree lies.
+the tree may lack its links and the directories without files, as it does on Lambda. It needs nothing but Python, so it can be run wherever a tree lies.
 """
 
 import hashlib
@@ -75,13 +75,21 @@ def differences(expected, found):
                     yield f"{path}: {key} is {now.get(key, 'none')}, not {was.get(key, 'none')}"
 
 
+def without_what_archives_lack(expected, found):
+    files = {path for path, what in expected.items() if what["type"] not in ("link", "dir")}
+    above = {os.path.dirname(path) for path in files}
+    while parents := {os.path.dirname(path) for path in above} - above:
+        above |= parents
+    return {path: what for path, what in expected.items() if path in found or path in above or path in files}
+
+
 def check(tree, list_, no_links=False):
     with open(list_, "rb") as file:
         text = file.read()
     expected = read(text.decode())
     found = read(written(tree))
     if no_links:
-        expected = {path: what for path, what in expected.items() if what["type"] != "link" or path in found}
+        expected = without_what_archives_lack(expected, found)
     faults = list(differences(expected, found))
     for fault in faults[:SHOWN]:
         print(fault)

@@ -1,15 +1,21 @@
 //! From the repository to a running service: what is packed, the templates, the workflows and the scripts that bring it
 //! there. What is packed is run as the cloud would run it.
 
+#[path = "../attack/suite.rs"]
+mod suite;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attacks;
+mod package;
 mod shell;
+mod template;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use support::emulator::{project, tool};
+use support::{ARCH, builder_python};
 
 /// What a command prints, which must end well.
 fn must(command: &mut Command) -> String {

@@ -1,7 +1,8 @@
 //! Confines itself as one of the hosts does on which the service is tested, then executes a command there:
-//!     jail user|container|container-root|lambda [--] COMMAND ARGUMENTS...
+//!     jail user|container|container-root|lambda [--bind FROM TO]... [--] COMMAND ARGUMENTS...
 //! or as a host that refuses or fakes one call only (odd.rs has their names).
-//! It must be started by root. The network stays the machine's; the exit status is the command's.
+//! It must be started by root. Directories can be put where the host has them (--bind), but on a host that shares the machine's
+//! mounts. The network stays the machine's; the exit status is the command's.
 
 mod calls;
 mod failure;
@@ -24,12 +25,14 @@ use rustix::thread::UnshareFlags;
 
 use failure::{Attempt, Failure};
 use kind::{Kind, World};
+use mounts::Bind;
 
 /// What the jail's own stages are called, where a user of it names a kind.
 const INSIDE: &str = "--inside";
 const COMMAND: &str = "--command";
 
-const USAGE: &str = "jail user|container|container-root|lambda [--] COMMAND ARGUMENTS...";
+const USAGE: &str = "jail user|container|container-root|lambda [--bind FROM TO]... [--] COMMAND ARGUMENTS...";
+const BIND: &str = "--bind";
 
 fn main() -> ExitCode {
     match run(std::env::args_os().skip(1).collect()) {
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
 struct Order {
     stage: Option<String>,
     kind: Kind,
+    binds: Vec<Bind>,
     /// Never empty.
     command: Vec<OsString>,
 }
@@ -56,10 +60,17 @@ impl Order {
         words.drain(..usize::from(stage.is_some()));
         let kind = words.first().and_then(|word| word.to_str()).and_then(Kind::named).ok_or(USAGE)?;
         words.remove(0);
+        let mut binds = Vec::new();
+        while words.first().is_some_and(|word| word == BIND) {
+            let [_, from, to] = words.first_chunk().ok_or(USAGE)?;
+            binds.push(Bind { from: from.into(), to: to.into() });
+            words.drain(..3);
+        }
         if words.first().is_some_and(|word| word == "--") {
             words.remove(0);
         }
-        if words.is_empty() { Err(USAGE.into()) } else { Ok(Self { stage, kind, command: words }) }
+        let has_place = binds.is_empty() || kind.policy().world.is_some();
+        if words.is_empty() || !has_place { Err(USAGE.into()) } else { Ok(Self { stage, kind, binds, command: words }) }
     }
 
     fn program(&self) -> &Path {
@@ -69,7 +80,12 @@ impl Order {
     /// The same order for this program's next stage.
     fn passed_on(&self, stage: &str) -> Command {
         let mut command = Command::new("/proc/self/exe");
-        command.arg(stage).arg(self.kind.name()).arg("--").args(&self.command);
+        command.arg(stage).arg(self.kind.name());
+        // Once they are there, they are not put there again.
+        for bind in self.binds.iter().filter(|_| stage == INSIDE) {
+            command.arg(BIND).args([&bind.from, &bind.to]);
+        }
+        command.arg("--").args(&self.command);
         command
     }
 }
@@ -106,7 +122,7 @@ fn outside(order: &Order) -> Result<ExitCode, Failure> {
 /// The first process of the namespaces: in a container the command itself, in Lambda its parent.
 fn inside(order: &Order, world: &World) -> Result<ExitCode, Failure> {
     set_parent_process_death_signal(Some(Signal::KILL)).attempt("prctl PR_SET_PDEATHSIG")?;
-    mounts::make(world, order.program())?;
+    mounts::make(world, &order.binds, order.program())?;
     if world.has_init { supervise::until_end(order.passed_on(COMMAND)) } else { execute(order) }
 }
 

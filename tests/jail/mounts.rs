@@ -1,8 +1,9 @@
 //! The files and processes that the command sees.
 
-use std::path::Path;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mknodat, open};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change, mount_remount};
 use rustix::process::umask;
 use rustix::thread::UnshareFlags;
@@ -12,13 +13,42 @@ use crate::kept::{Kept, Replaced};
 use crate::kind::{Temporary, World};
 use crate::sys;
 
+/// A directory that the command sees in another place.
+pub struct Bind {
+    pub from: PathBuf,
+    pub to: PathBuf,
+}
+
+impl Bind {
+    /// What it takes a fresh file system to make a place in.
+    fn covers(&self) -> Option<&Path> {
+        self.to.parent().filter(|_| !self.to.exists())
+    }
+
+    fn hold(&self) -> Result<OwnedFd, Failure> {
+        open(&self.from, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).attempt(self.from.display())
+    }
+
+    fn put(&self, held: &OwnedFd) -> Result<(), Failure> {
+        if let Some(parent) = self.covers() {
+            let flags = MountFlags::NOSUID | MountFlags::NODEV;
+            mount("tmpfs", parent, "tmpfs", flags, c"mode=755,size=64k").attempt(parent.display())?;
+            std::fs::create_dir(&self.to).attempt(self.to.display())?;
+        }
+        mount_bind(format!("/proc/self/fd/{}", held.as_raw_fd()), &self.to).attempt(self.to.display())
+    }
+}
+
 /// Turns this mount namespace into a world of its own, of which the project is still a part.
-pub fn make(world: &World, program: &Path) -> Result<(), Failure> {
+pub fn make(world: &World, binds: &[Bind], program: &Path) -> Result<(), Failure> {
     let here = std::env::current_dir().attempt("the working directory")?;
     umask(Mode::WGRP | Mode::WOTH);
     detach()?;
     let covers = world.temporaries.iter().map(|temporary| Replaced::Fresh(temporary.path.into()));
+    let covers = covers.chain(binds.iter().filter_map(|bind| Some(Replaced::Fresh(bind.covers()?.into()))));
     let kept = Kept::hold(program, covers.collect())?;
+    let held = binds.iter().map(Bind::hold).collect::<Result<Vec<_>, _>>()?;
+    binds.iter().zip(&held).try_for_each(|(bind, held)| bind.put(held))?;
     sys::set_attributes_of_all_mounts(world.machine).attempt("mount_setattr")?;
     for temporary in world.temporaries {
         fill(temporary)?;

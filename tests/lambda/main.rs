@@ -14,5 +14,4 @@ mod secrets;
 mod sequence;
 mod size;
 mod source;
-mod template;
 mod watch;

@@ -11,18 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use support::emulator::{project, tool};
-
-const ARCH: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+use support::{ARCH, builder_python};
 
 /// The runtime that this machine's build made, whichever the tests run scripts in.
 fn built() -> PathBuf {
     project().join("target/layer").join(ARCH).join("runtime")
-}
-
-fn builder_python() -> Command {
-    let mut command = Command::new(project().join("target/layer/tools/python3"));
-    command.arg("-B").current_dir(project());
-    command
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -6,7 +6,17 @@ use std::process::Command;
 
 /// The words that start a command in a jail of this kind (see tests/jail).
 pub fn jail(kind: &str) -> Vec<OsString> {
-    vec![program().into(), kind.into(), "--".into()]
+    jail_with(kind, &[])
+}
+
+/// The same with directories in the places where the host has them.
+pub fn jail_with(kind: &str, places: &[(&Path, &str)]) -> Vec<OsString> {
+    let mut words = vec![program().into(), kind.into()];
+    for (from, to) in places {
+        words.extend(["--bind".into(), from.into(), to.into()]);
+    }
+    words.push("--".into());
+    words
 }
 
 /// The jail's program; a missing one fails the test. Cargo builds it along with all tests, but not for a single one.

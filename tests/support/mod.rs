@@ -15,6 +15,7 @@ pub mod told;
 pub mod tree;
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 pub use process::{Log, Owned};
@@ -32,6 +33,17 @@ pub fn runtime() -> PathBuf {
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/layer/runtime"), PathBuf::from);
     assert!(path.is_dir(), "there is no runtime at {}: run `make layer` first", path.display());
     path
+}
+
+/// What this machine's processors are called in the names of what is built for them.
+pub const ARCH: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+
+/// The Python that the layer is built with.
+pub fn builder_python() -> Command {
+    let project = emulator::project();
+    let mut command = Command::new(project.join("target/layer/tools/python3"));
+    command.arg("-B").current_dir(project);
+    command
 }
 
 /// A directory of the test's own, removed with everything in it when dropped.
