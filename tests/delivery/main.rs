@@ -10,6 +10,7 @@ mod attacks;
 mod package;
 mod shell;
 mod template;
+mod workflows;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
