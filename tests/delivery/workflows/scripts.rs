@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::super::support::Directory;
-use super::stand::Stand;
+use super::stand::{Stand, install};
 use super::{jobs, must, project};
 
 /// What a command says on standard error, which must fail.
@@ -54,9 +54,8 @@ fn what_is_not_set_is_named() {
 /// A copy of what the script `name` reads, at the place where it looks.
 fn copy(name: &str, others: &[(&str, &str)]) -> (Directory, PathBuf) {
     let directory = Directory::new("copy");
-    fs::create_dir_all(directory.path().join(".github")).expect("a directory can be made");
     let script = directory.path().join(".github").join(name);
-    fs::copy(project().join(".github").join(name), &script).expect("it can be copied");
+    install(&project().join(".github").join(name), &script);
     for (path, content) in others {
         fs::create_dir_all(directory.path().join(path).parent().expect("it is below"))
             .expect("a directory can be made");
@@ -206,14 +205,12 @@ fn a_release_is_made_with_its_notes_and_files() {
     let script = step("release", "publish", "Make the release");
     for (tag, flags) in [("v1.2.3", ""), ("v1.2.3-rc.1", " --prerelease")] {
         let stand = Stand::new(&[("gh", "cat notes.md")]);
-        for directory in ["files", ".github"] {
-            fs::create_dir(stand.directory.path().join(directory)).expect("it can be made");
-        }
+        fs::create_dir(stand.directory.path().join("files")).expect("it can be made");
         for name in ["a.zip", "b.zip"] {
             stand.directory.write(&format!("files/{name}"), name);
         }
-        let notes = stand.directory.write(".github/release-notes", "#!/bin/bash\necho \"notes of $1\"\n");
-        must(Command::new("chmod").arg("755").arg(notes));
+        let notes = stand.directory.write("notes", "#!/bin/bash\necho \"notes of $1\"\n");
+        install(&notes, &stand.directory.path().join(".github/release-notes"));
         assert!(run_step(&stand, &format!("cd files\n{checksums}"), &[]).status.success());
         let output = run_step(&stand, &script, &[("GITHUB_REF_NAME", tag)]);
         assert_eq!(String::from_utf8_lossy(&output.stdout), format!("notes of {tag}\n"), "{output:?}");

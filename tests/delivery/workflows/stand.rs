@@ -1,12 +1,17 @@
 //! Programs in place of others.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
 use super::super::support::Directory;
-use super::project;
+use super::{must, project};
+
+/// Copies a program. Another process does: a file that this one has open for writing may be inherited by a process that some
+/// other test starts at that moment, and cannot be executed until that one has begun.
+pub fn install(from: &Path, to: &Path) {
+    must(Command::new("install").args(["-D", "-m", "755"]).args([from, to]));
+}
 
 /// Programs that stand for others: each notes its words in a line of `log`, then does what `script` says.
 pub struct Stand {
@@ -20,8 +25,7 @@ impl Stand {
         for (name, script) in programs {
             let log = directory.path().join("log").display().to_string();
             let note = format!("#!/bin/bash\necho \"{name} $*\" >>'{log}'\n{script}\n");
-            let path = directory.write(&format!("bin/{name}"), &note);
-            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+            install(&directory.write("program", &note), &directory.path().join("bin").join(name));
         }
         Self { directory }
     }
