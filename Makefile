@@ -10,6 +10,8 @@ SECONDS ?= 600
 NAME ?= caller
 STACK ?= py-executor
 PARAMETERS ?=
+DEPLOY_FLAGS ?=
+REGION ?=
 PLOT ?= target/bench/plot.svg
 
 RUNTIME := $(CURDIR)/target/layer/runtime
@@ -80,8 +82,9 @@ package: layer tools ## pack the Lambda function and its layer with sam, in targ
 	PATH="$(TOOLS):$$PATH" ARCH=$(ARCH) sam build --parameter-overrides Architecture=$(ARCH)
 	@target/layer/tools/python3 -B deploy/package.py target/sam target/package $(ARCH)
 
-deploy: package ## deploy to AWS Lambda and try it there (STACK=py-executor PARAMETERS="Api=REST ..." ARCH=...)
-	PATH="$(TOOLS):$$PATH" target/layer/tools/python3 -B deploy/aws.py $(STACK) Architecture=$(ARCH) $(PARAMETERS)
+deploy: package ## deploy to AWS Lambda and try it there (STACK=py-executor REGION=... PARAMETERS="Api=REST ..." ARCH=...)
+	@export PATH="$(TOOLS):$$PATH" DEPLOY_FLAGS='$(DEPLOY_FLAGS)' $(if $(REGION),AWS_REGION='$(REGION)') && \
+		target/layer/tools/python3 -B deploy/aws.py $(STACK) Architecture=$(ARCH) $(PARAMETERS)
 
 deploy-url: ## the same with a URL of the function's own, which streams, instead of an API (STACK=py-executor-url)
 	@$(MAKE) deploy STACK=$(if $(filter command environment,$(origin STACK)),$(STACK),py-executor-url) \

@@ -1,14 +1,15 @@
 """Brings what `make package` made to AWS Lambda and sees that it works: aws.py STACK [NAME=VALUE]...
 
-The rest are parameters of template.yaml. AWS_PROFILE and AWS_REGION say where, as for any tool of AWS. When the stack is
-there, the README's examples and the attacks are tried against it; if one fails, callers get the version from before again.
-ATTACK=off leaves out the attacks, which take minutes.
+The rest are parameters of template.yaml. AWS_PROFILE and AWS_REGION say where, as for any tool of AWS; DEPLOY_FLAGS are more
+flags for `sam deploy`. When the stack is there, deploy/smoke tries it out; if something fails, callers get the version from
+before again. EXECUTOR_API_KEY is a key for the service, where it wants one.
 """
 
 import os
+import shlex
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack
 
 from aws_sdk import PROJECT  # first: it says where the others are
 import boto3
@@ -68,12 +69,14 @@ class Stack:
     def put_back(self, version):
         self.lambda_.update_alias(FunctionName=self.function, Name=ALIAS, FunctionVersion=version)
 
-    def deploy(self, parameters):
-        command = ["sam", "deploy", "--stack-name", self.name, "--region", self.session.region_name]
+    def deploy(self, parameters, flags):
+        command = ["sam", "deploy", "--stack-name", self.name, "--region", self.session.region_name, *flags]
+        if "--s3-bucket" not in flags:
+            command.append("--resolve-s3")  # a bucket that sam makes and keeps
         if parameters:
             command += ["--parameter-overrides", *parameters]
         if subprocess.run(command, cwd=PROJECT).returncode != 0:
-            fault("sam could not deploy; CloudFormation has put back what was there before")
+            fault("sam could not deploy. Where there was a stack, CloudFormation has put it back")
         self.look()
 
     def url(self):
@@ -83,44 +86,30 @@ class Stack:
                 return self.outputs[output].rstrip("/"), service
         return None, None
 
-    @contextmanager
-    def signed(self, url, service, more=()):
-        if service == "lambda" or self.parameters.get("Authorization") == "AWS_IAM":
-            with signing(url, service, self.session.region_name, more) as address:
-                yield address
-        else:
-            yield url
-
-    def rest_key(self):
-        key = self.outputs.get("RestKey")
-        return key and self.session.client("apigateway").get_api_key(apiKey=key, includeValue=True)["value"]
+    def key(self):
+        """What callers have to show besides their signature, if anything."""
+        if key := self.outputs.get("RestKey"):
+            return self.session.client("apigateway").get_api_key(apiKey=key, includeValue=True)["value"]
+        if self.parameters.get("ApiKeys") and not os.environ.get("EXECUTOR_API_KEY"):
+            fault("the service wants an API key: EXECUTOR_API_KEY=... lets it be tried out")
+        return os.environ.get("EXECUTOR_API_KEY")
 
 
-def holds(command, **variables):
-    say(" ".join(command))
-    return subprocess.run(command, cwd=PROJECT, env={**os.environ, **variables}).returncode == 0
-
-
-def examples_hold(stack):
-    """The README's examples over HTTP, as a caller sends them."""
-    url, service = stack.url()
-    if url is None:
-        return True
-    key = stack.rest_key() or os.environ.get("EXECUTOR_API_KEY")
-    if stack.parameters.get("ApiKeys") and not key:
-        fault("the service wants an API key: EXECUTOR_API_KEY=... lets its examples be tried")
-    with stack.signed(url, service) as address:
-        return holds(["deploy/smoke", address], **({"EXECUTOR_API_KEY": key} if key else {}))
-
-
-def attacks_come_to_nothing(stack):
-    """By direct invocations, which have no HTTP API in between that answers for itself."""
-    if os.environ.get("ATTACK") == "off":
-        return True
-    tenant = {"X-Amz-Tenant-Id": "attack"} if stack.parameters.get("TenantIsolation") == "PER_TENANT" else {}
-    with signing(stack.lambda_.meta.endpoint_url, "lambda", stack.session.region_name, tenant) as address:
-        url = f"{address}/2015-03-31/functions/{stack.function}:{ALIAS}/invocations"
-        return holds(["make", "--silent", "attack", f"URL={url}"], ATTACK_FLAGS=f"--lambda {os.environ.get('ATTACK_FLAGS', '')}")
+def holds(stack):
+    """Whether it does what it should. Attacks are direct invocations, since no API in between then answers for itself."""
+    region, (url, service) = stack.session.region_name, stack.url()
+    tenant = {"X-Amz-Tenant-Id": "smoke"} if stack.parameters.get("TenantIsolation") == "PER_TENANT" else {}
+    with ExitStack() as proxies:
+        function = proxies.enter_context(signing(stack.lambda_.meta.endpoint_url, "lambda", region, tenant))
+        invocations = f"{function}/2015-03-31/functions/{stack.function}:{ALIAS}/invocations"
+        flags = f"--lambda {os.environ.get('ATTACK_FLAGS', '')}"
+        variables = {**os.environ, "ATTACK_URL": invocations, "ATTACK_FLAGS": flags}
+        if key := stack.key():
+            variables["EXECUTOR_API_KEY"] = key
+        if url:
+            wants_signature = stack.parameters.get("Authorization") == "AWS_IAM"
+            url = proxies.enter_context(signing(url, service if wants_signature else None, region))
+        return subprocess.run(["deploy/smoke", *([url] if url else [])], cwd=PROJECT, env=variables).returncode == 0
 
 
 def tell(stack):
@@ -147,8 +136,8 @@ def main(name, parameters):
     stack = Stack(session, name)
     stack.look()
     before = stack.version()
-    stack.deploy(parameters)
-    if examples_hold(stack) and attacks_come_to_nothing(stack):
+    stack.deploy(parameters, shlex.split(os.environ.get("DEPLOY_FLAGS", "")))
+    if holds(stack):
         tell(stack)
     elif before is None:
         fault("it does not do what it should (see above). There is no version from before; `sam delete` takes it away")

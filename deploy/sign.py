@@ -1,7 +1,8 @@
 """A proxy on loopback that signs requests as IAM wants it, for programs that cannot: sign.py URL SERVICE REGION.
 
-URL is what it stands for, SERVICE execute-api for an API and lambda for a function's URL or Lambda itself. It says where it
-listens, and whoever can connect there acts with the caller's rights while it runs.
+URL is what it stands for, SERVICE execute-api for an API and lambda for a function's URL or Lambda itself. An API key that comes
+as a bearer token goes on as X-Api-Key, since IAM's signature takes that header. It says where it listens, and whoever can
+connect there acts with the caller's rights while it runs.
 """
 
 import sys
@@ -31,9 +32,13 @@ def signing_handler(url, service, region, more):
 
         def answer(self):
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in NOT_PASSED_ON}
+            headers = {name.lower(): value for name, value in self.headers.items() if name.lower() not in NOT_PASSED_ON}
+            scheme, _, key = headers.pop("authorization", "").partition(" ")
+            if scheme.lower() == "bearer":
+                headers["x-api-key"] = key
             request = AWSRequest(self.command, url.rstrip("/") + self.path, {**headers, **more}, body)
-            SigV4Auth(credentials, service, region).add_auth(request)
+            if service:
+                SigV4Auth(credentials, service, region).add_auth(request)
             response = upstream.send(request.prepare())
             content = response.content
             self.send_response(response.status_code)
@@ -54,7 +59,7 @@ def signing_handler(url, service, region, more):
 
 @contextmanager
 def signing(url, service, region, more=()):
-    """The address of a proxy for `url`, which adds the headers `more`."""
+    """The address of a proxy for `url`, which adds the headers `more`, and signs unless `service` is None."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), signing_handler(url, service, region, dict(more)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
