@@ -18,8 +18,8 @@ RUNTIME := $(CURDIR)/target/layer/runtime
 TOOLS := $(CURDIR)/target/tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test key attack chaos bench soak bench-programs fuzz layer tools watch package deploy deploy-url check clean audit audit-rules \
-	verify-layer sbom build-RuntimeLayer
+.PHONY: help run test key attack chaos bench soak bench-programs fuzz layer tools watch package deploy deploy-url check clean \
+	audit audit-rules verify-layer sbom scaling build-RuntimeLayer
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -50,6 +50,10 @@ bench: layer tools bench-programs ## measure the service beside other ways to ru
 
 soak: layer tools bench-programs ## full load for SECONDS=600: does anything of it stay?
 	target/release/examples/bench --soak $(SECONDS)
+
+scaling: ## how many instances, at what cost, on Lambda and on Cloud Run: a simulation (SCALING_FLAGS="--write docs/SCALING.md")
+	@layer/build tools
+	@target/layer/tools/python3 -B benches/scaling/main.py $(SCALING_FLAGS)
 
 bench-programs:
 	@benches/tools/setup

@@ -8,6 +8,7 @@ mod support;
 
 mod attacks;
 mod package;
+mod scaling;
 mod shell;
 mod template;
 mod workflows;
