@@ -87,7 +87,7 @@ fn known_vulnerabilities_stop_a_deployment() {
 fn a_releases_notes_are_its_section_of_the_changelog() {
     let version = env!("CARGO_PKG_VERSION");
     let notes = must(Command::new(project().join(".github/release-notes")).arg(format!("v{version}")));
-    assert!(!notes.trim().is_empty() && !notes.contains("## "), "{notes}");
+    assert!(!notes.trim().is_empty() && !notes.contains("\n## "), "{notes}");
 
     let cargo = "[package]\nname = \"a\"\nversion = \"1.2.3\"\n[dependencies.b]\nversion = \"4.5.6\"\n";
     let changelog = "# Changelog\n\n## 1.2.30\n\n- Later.\n\n## [1.2.3] - 2026-01-31\n\n### Added\n\n- One.\n\n- Two.\n\n## 1.2.2\n\n- Before.\n";
