@@ -1,6 +1,7 @@
 //! The front door of Cloud Run and of any other host: the Router behind a port.
 
 mod connections;
+mod health;
 mod pace;
 
 use std::future::Future;
@@ -43,9 +44,14 @@ pub enum ServerError {
     Prepare(#[from] PrepareError),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Health(#[from] health::HealthError),
     #[error("{0}")]
     Io(#[from] std::io::Error),
 }
+
+/// With this argument the program asks the service that runs beside it whether it is well, and serves nobody.
+const HEALTH: &str = "health";
 
 /// The whole program. Settings, port and privileges come first, while there is one thread: giving up root changes the
 /// identity of one thread only, and a low port may need it.
@@ -65,7 +71,13 @@ pub fn run() -> Result<(), ServerError> {
 
 /// For `main`: runs the program and says what went wrong.
 pub fn main() -> ExitCode {
-    telemetry::ended(run())
+    let only_asks = std::env::args_os().skip(1).eq([HEALTH]);
+    telemetry::ended(if only_asks { ask() } else { run() })
+}
+
+fn ask() -> Result<(), ServerError> {
+    let config = Config::from_environment()?;
+    Ok(health::ask(&config)?)
 }
 
 /// Serves on `listener` until `shutdown` comes, then lets what runs finish within the grace period.
