@@ -205,14 +205,14 @@ async fn keys(bench: &Bench) -> Outcome {
     let body = json!({ "script": "def main(): return 1" });
     let near = format!("{}x", &key[..key.len().saturating_sub(1)]);
     for wrong in ["", "x", &near, &key.to_uppercase().repeat(2)] {
-        let request = http.without_key(Method::POST, "/execute").bearer_auth(wrong).json(&body);
+        let request = http.request_with_key(Method::POST, "/execute", Some(wrong)).json(&body);
         let reply = send(request, PATIENCE).await.map_err(Trouble::Broken)?;
         if !matches!(reply.status, 401 | 403) {
             return Err(broken(format!("a wrong key: {reply}")));
         }
     }
-    let reply =
-        send(http.without_key(Method::POST, "/execute").json(&body), PATIENCE).await.map_err(Trouble::Broken)?;
+    let request = http.request_with_key(Method::POST, "/execute", None).json(&body);
+    let reply = send(request, PATIENCE).await.map_err(Trouble::Broken)?;
     if matches!(reply.status, 401 | 403) { Ok(()) } else { Err(broken(format!("no key: {reply}"))) }
 }
 

@@ -11,7 +11,7 @@ mod suite;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use suite::{Options, Target};
+use suite::{Credentials, Options, Target};
 
 const USAGE: &str = "\
 usage: attack [--lambda] [--only PATTERN] [--json] [--list] URL
@@ -21,7 +21,8 @@ usage: attack [--lambda] [--only PATTERN] [--json] [--list] URL
   --json          the result as JSON
   --list          name the scenarios and run none
 
-EXECUTOR_API_KEY in the environment is sent as a bearer token.
+EXECUTOR_API_KEY in the environment is sent as a bearer token. If there is EXECUTOR_TOKEN, a token for the platform in
+front of the service, that is the bearer token, and the key goes into X-Api-Key.
 Ends with 0 if every attack held and every use works, with 1 if not, with 2 if there is nothing to attack.";
 
 /// The command line, understood.
@@ -56,7 +57,8 @@ impl Arguments {
         if self.lambda {
             return Target::lambda(url);
         }
-        Target::http(url, std::env::var("EXECUTOR_API_KEY").ok())
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Target::http(url, Credentials { key: variable("EXECUTOR_API_KEY"), token: variable("EXECUTOR_TOKEN") })
     }
 }
 

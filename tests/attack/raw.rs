@@ -157,10 +157,10 @@ async fn idle_connections(bench: &Bench) -> Outcome {
 async fn gone_clients(bench: &Bench) -> Outcome {
     let script = "import time\ndef main():\n    time.sleep(20)";
     let body = json!({ "script": script, "timeout": 2 }).to_string();
-    let http = bench.http()?;
-    let key = http.key().map(|key| format!("authorization: Bearer {key}\r\n")).unwrap_or_default();
+    let credentials = bench.http()?.headers().into_iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+    let credentials: String = credentials.collect();
     let head = format!(
-        "POST /execute HTTP/1.1\r\nhost: x\r\n{key}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "POST /execute HTTP/1.1\r\nhost: x\r\n{credentials}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     for _ in 0..6 {

@@ -36,7 +36,7 @@ use tokio::task::JoinSet;
 pub use bench::Bench;
 pub use report::{Report, Row, Verdict};
 pub use scenario::{Drive, Kind, Promise, Scenario};
-pub use target::Target;
+pub use target::{Credentials, Target};
 
 /// The source of a program in `programs`.
 macro_rules! program {

@@ -21,8 +21,29 @@ pub enum Target {
 /// The front door that speaks HTTP.
 pub struct Http {
     base: String,
-    key: Option<String>,
+    credentials: Credentials,
     client: Client,
+}
+
+/// Whom the front door takes the suite for.
+#[derive(Default)]
+pub struct Credentials {
+    /// The service's own API key.
+    pub key: Option<String>,
+    /// A token for the platform in front of it, which looks for it where the key would be.
+    pub token: Option<String>,
+}
+
+impl Credentials {
+    /// The headers of a request with this key in place of the right one.
+    fn headers(&self, key: Option<&str>) -> Vec<(&'static str, String)> {
+        let bearer = |secret: &str| ("authorization", format!("Bearer {secret}"));
+        match (self.token.as_deref(), key) {
+            (Some(token), Some(key)) => vec![bearer(token), ("x-api-key", key.to_owned())],
+            (Some(secret), None) | (None, Some(secret)) => vec![bearer(secret)],
+            (None, None) => Vec::new(),
+        }
+    }
 }
 
 /// A function, which runs one invocation at a time.
@@ -33,10 +54,10 @@ pub struct Lambda {
 }
 
 impl Target {
-    /// A service at `url`; `key` is sent as a bearer token.
-    pub fn http(url: &str, key: Option<String>) -> Result<Self, String> {
+    /// A service at `url`.
+    pub fn http(url: &str, credentials: Credentials) -> Result<Self, String> {
         let base = checked(url)?;
-        Ok(Self::Http(Http { base, key, client: client()? }))
+        Ok(Self::Http(Http { base, credentials, client: client()? }))
     }
 
     /// A function whose invocations go to `url`.
@@ -94,20 +115,23 @@ impl Http {
     }
 
     pub fn key(&self) -> Option<&str> {
-        self.key.as_deref()
+        self.credentials.key.as_deref()
+    }
+
+    /// What lets a request in.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        self.credentials.headers(self.key())
     }
 
     /// A request with the key, where there is one.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.without_key(method, path);
-        match &self.key {
-            Some(key) => request.bearer_auth(key),
-            None => request,
-        }
+        self.request_with_key(method, path, self.key())
     }
 
-    pub fn without_key(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.base))
+    /// The same with another key, or none.
+    pub fn request_with_key(&self, method: Method, path: &str, key: Option<&str>) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        self.credentials.headers(key).into_iter().fold(request, |request, (name, value)| request.header(name, value))
     }
 
     async fn execute(&self, request: &Value, patience: Duration) -> Result<Reply, String> {
@@ -160,4 +184,23 @@ fn checked(url: &str) -> Result<String, String> {
 fn client() -> Result<Client, String> {
     // Kept connections would make a service that closes an idle one look as if it had failed.
     Client::builder().no_proxy().http1_only().pool_max_idle_per_host(0).build().map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_gives_way_to_a_token_of_the_platform() {
+        let credentials = |key: Option<&str>, token: Option<&str>| Credentials {
+            key: key.map(str::to_owned),
+            token: token.map(str::to_owned),
+        };
+        let sent = |key, token| credentials(key, token).headers(key);
+        assert_eq!(sent(None, None), []);
+        assert_eq!(sent(Some("k"), None), [("authorization", "Bearer k".to_owned())]);
+        assert_eq!(sent(None, Some("t")), [("authorization", "Bearer t".to_owned())]);
+        let both = [("authorization", "Bearer t".to_owned()), ("x-api-key", "k".to_owned())];
+        assert_eq!(sent(Some("k"), Some("t")), both);
+    }
 }

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::mpsc;
 
-use suite::{Kind, Options, Promise, Report, Row, Target};
+use suite::{Credentials, Kind, Options, Promise, Report, Row, Target};
 use support::{Directory, Owned, PATIENCE, Server, runtime};
 
 /// Attacks that come to nothing even there, and why.
@@ -44,7 +44,7 @@ impl Fake {
     }
 
     async fn attacked(&self) -> Report {
-        let target = Target::http(&self.url, None).expect("a URL");
+        let target = Target::http(&self.url, Credentials::default()).expect("a URL");
         let options = Options { unconfined: true, ..Options::default() };
         suite::run(target, &options).await.expect("the fake answers")
     }
@@ -100,7 +100,7 @@ async fn attacks_on_a_service_that_confines_nothing_are_found_to_succeed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_suite_holds_where_scripts_are_confined() {
     let server = Server::start();
-    let target = Target::http(&server.url(""), None).expect("a URL");
+    let target = Target::http(&server.url(""), Credentials::default()).expect("a URL");
     let options = Options { only: Some("proto-".into()), ..Options::default() };
     let report = suite::run(target, &options).await.expect("the service answers");
     report.assert_held();
@@ -109,7 +109,7 @@ async fn the_suite_holds_where_scripts_are_confined() {
 
 #[tokio::test]
 async fn where_nothing_listens_there_is_no_report() {
-    let target = Target::http("http://127.0.0.1:9", None).expect("a URL");
+    let target = Target::http("http://127.0.0.1:9", Credentials::default()).expect("a URL");
     assert!(suite::run(target, &Options::default()).await.is_err());
 }
 

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use rustix::process::geteuid;
 use serde_json::{Value, json};
 
-use crate::suite::Target;
+use crate::suite::{Credentials, Target};
 use crate::support::emulator::{Emulator, binary, direct_reply, tool};
 use crate::support::jail::{jail, wrapped};
 use crate::support::{Directory, Log, Owned, Reply, Server, Told, dedent, server};
@@ -113,7 +113,7 @@ impl Service {
     /// The service as something to attack.
     pub fn target(&self) -> Target {
         let target = match &self.front {
-            Front::Http(server) => Target::http(&server.url(""), None),
+            Front::Http(server) => Target::http(&server.url(""), Credentials::default()),
             Front::Lambda(emulator) => Target::lambda(emulator.url()),
         };
         target.expect("both are URLs")

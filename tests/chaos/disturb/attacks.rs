@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::{Disturbance, LINUX, NONE};
 use crate::suite::Fallible;
-use crate::suite::attack::{self, Bench, Drive, Options, Scenario, Target};
+use crate::suite::attack::{self, Bench, Credentials, Drive, Options, Scenario, Target};
 use crate::suite::host::Host;
 
 pub fn disturbances() -> Vec<Disturbance> {
@@ -32,7 +32,7 @@ const MADE_ELSEWHERE: &str = "svc-idle-connections";
 
 /// Goes on with the list of all attacks where the last time has stopped.
 async fn attacks(host: &Host, time: Duration) -> Fallible<String> {
-    let target = Target::http(&format!("http://{}", host.address), None)?;
+    let target = Target::http(&format!("http://{}", host.address), Credentials::default())?;
     let bench = Arc::new(Bench::new(target, Options::default()).await?);
     let scenarios: Vec<_> = attack::scenarios().into_iter().filter(|one| one.name != MADE_ELSEWHERE).collect();
     let end = Instant::now() + time * 3;
