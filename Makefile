@@ -13,13 +13,14 @@ PARAMETERS ?=
 DEPLOY_FLAGS ?=
 REGION ?=
 PLOT ?= target/bench/plot.svg
+IMAGE ?= py-executor
 
 RUNTIME := $(CURDIR)/target/layer/runtime
 TOOLS := $(CURDIR)/target/tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test key attack chaos bench soak bench-programs fuzz layer tools watch package deploy deploy-url check clean \
-	audit audit-rules verify-layer sbom scaling build-RuntimeLayer
+.PHONY: help run test key attack chaos bench soak bench-programs fuzz layer tools watch package image image-root deploy \
+	deploy-url deploy-cloudrun check clean audit audit-rules verify-layer sbom scaling build-RuntimeLayer
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -76,6 +77,14 @@ audit-rules: tools ## the part of the audit that needs no advisories
 
 tools: ## install the tests' tools into target/tools: cargo-lambda, the Lambda emulator, sam, gVisor, promtool, schemathesis, node, cargo-deny, cargo-audit
 	@tests/tools/setup
+
+image: ## build the container image with docker, podman or buildah (IMAGE=py-executor)
+	@deploy/image $(IMAGE)
+
+image-root: layer ## assemble the image's root file system in target/image/root, without any of them
+	cargo build --release --locked --bin py-executor-server
+	rm -rf target/image/root
+	deploy/image-root target/release/py-executor-server $(RUNTIME) target/image/root
 
 watch: layer tools ## serve the Lambda function with cargo lambda watch on http://127.0.0.1:9000 (WATCH_PORT=...)
 	EXECUTOR_RUNTIME=$${EXECUTOR_RUNTIME:-$(RUNTIME)} PATH="$(TOOLS):$$PATH" \

@@ -7,6 +7,7 @@ mod suite;
 mod support;
 
 mod attacks;
+mod image;
 mod package;
 mod scaling;
 mod shell;

@@ -6,9 +6,10 @@ use rustix::process::geteuid;
 use serde_json::{Value, json};
 
 use crate::suite::{Credentials, Target};
-use crate::support::emulator::{Emulator, binary, direct_reply, tool};
+use crate::support::emulator::{Emulator, binary, direct_reply};
+use crate::support::image::Image;
 use crate::support::jail::{jail, wrapped};
-use crate::support::{Directory, Log, Owned, Reply, Server, Told, dedent, server};
+use crate::support::{Log, Owned, Reply, Server, Told, dedent, server};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host {
@@ -16,7 +17,7 @@ pub enum Host {
     User,
     /// Linux, root.
     Root,
-    /// Google Cloud Run's first generation.
+    /// Google Cloud Run's first generation: the container image in gVisor.
     GVisor,
     /// Docker, an ordinary user.
     Container,
@@ -29,8 +30,8 @@ pub enum Host {
 /// The service on a host. It ends with everything below it when dropped.
 pub struct Service {
     front: Front,
-    /// What the host itself writes; removed after the service has ended.
-    _traces: Option<Directory>,
+    /// What it runs in; removed after it has ended.
+    _image: Option<Image>,
 }
 
 enum Front {
@@ -47,51 +48,41 @@ impl Host {
     /// The same with these variables in its environment.
     pub fn start_with(self, variables: &[(&str, &str)]) -> Service {
         assert!(geteuid().is_root(), "{self:?}: only root can make the other hosts: start the tests as root");
-        let traces = (self == Self::GVisor).then(|| Directory::new("gvisor"));
-        let front = match self {
-            Self::Lambda => {
+        let image = (self == Self::GVisor).then(Image::assemble);
+        let front = match &image {
+            Some(image) => Front::Http(Server::launch(image.command(&on_any_port(variables)))),
+            None if self == Self::Lambda => {
                 let function = [jail("lambda"), vec![binary().into()]].concat();
                 Front::Lambda(Emulator::of(&function, variables))
             }
-            _ => Front::Http(self.serve(traces.as_ref(), variables)),
+            None => Front::Http(self.serve(variables)),
         };
-        Service { front, _traces: traces }
+        Service { front, _image: image }
     }
 
-    fn serve(self, traces: Option<&Directory>, variables: &[(&str, &str)]) -> Server {
+    fn serve(self, variables: &[(&str, &str)]) -> Server {
         let inner = server::command(variables);
-        let mut command = match self.words(traces) {
+        Server::launch(match self.words() {
             words if words.is_empty() => inner,
             words => wrapped(&words, &inner),
-        };
-        if let Some(traces) = traces {
-            command.env("TMPDIR", traces.path());
-        }
-        Server::launch(command)
+        })
     }
 
     /// What precedes the command of the service.
-    fn words(self, traces: Option<&Directory>) -> Vec<OsString> {
+    fn words(self) -> Vec<OsString> {
         match self {
             Self::Root => Vec::new(),
             Self::User => jail("user"),
             Self::Container => jail("container"),
             Self::ContainerRoot => jail("container-root"),
-            Self::GVisor => gvisor(traces.expect("gVisor leaves traces")),
-            Self::Lambda => panic!("a function is started by Lambda"),
+            Self::GVisor | Self::Lambda => panic!("{self:?} starts it by itself"),
         }
     }
 }
 
-/// gVisor with the machine's files, on which it lays changes in memory, and the machine's network.
-fn gvisor(traces: &Directory) -> Vec<OsString> {
-    let mut words = vec![tool("runsc").into_os_string()];
-    words.push(format!("--root={}", traces.path().join("state").display()).into());
-    // Rootless, because it would build a network of its own otherwise, with the machine's firewall. The variable that
-    // says where it may leave traces is not the service's.
-    let options = "--rootless --network=host --platform=systrap --ignore-cgroups do --quiet -- env --unset=TMPDIR";
-    words.extend(options.split(' ').map(OsString::from));
-    words
+/// Only for the tests' own machine, of which the image has the network.
+fn on_any_port<'a>(variables: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    [&[("EXECUTOR_HOST", "127.0.0.1"), ("PORT", "0"), ("RUST_BACKTRACE", "1")], variables].concat()
 }
 
 /// A process's number in its innermost PID namespace (proc_pid_status(5)).

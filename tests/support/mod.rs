@@ -4,6 +4,7 @@
 
 pub mod connection;
 pub mod emulator;
+pub mod image;
 pub mod jail;
 pub mod listening;
 pub mod members;
@@ -51,7 +52,12 @@ pub struct Directory(PathBuf);
 
 impl Directory {
     pub fn new(label: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("py-executor-{label}-{}", unique()));
+        Self::within(&std::env::temp_dir(), label)
+    }
+
+    /// Elsewhere than where temporary files are.
+    pub fn within(parent: &std::path::Path, label: &str) -> Self {
+        let path = parent.join(format!("py-executor-{label}-{}", unique()));
         std::fs::create_dir(&path).expect("a fresh directory can be made");
         Self(path)
     }
