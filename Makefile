@@ -86,6 +86,9 @@ image-root: layer ## assemble the image's root file system in target/image/root,
 	rm -rf target/image/root
 	deploy/image-root target/release/py-executor-server $(RUNTIME) target/image/root
 
+deploy-cloudrun: ## build, deploy and try out the service on Google Cloud Run (PROJECT=... REGION=... SERVICE=... IMAGE=... PUBLIC=1)
+	@deploy/cloudrun
+
 watch: layer tools ## serve the Lambda function with cargo lambda watch on http://127.0.0.1:9000 (WATCH_PORT=...)
 	EXECUTOR_RUNTIME=$${EXECUTOR_RUNTIME:-$(RUNTIME)} PATH="$(TOOLS):$$PATH" \
 		exec cargo-lambda lambda watch --invoke-address $(WATCH_ADDRESS) --invoke-port $(WATCH_PORT) \

@@ -7,6 +7,7 @@ mod suite;
 mod support;
 
 mod attacks;
+mod cloudrun;
 mod image;
 mod package;
 mod scaling;
@@ -26,6 +27,17 @@ fn must(command: &mut Command) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{command:?}: {}{}", text(&output.stdout), text(&output.stderr));
     text(&output.stdout)
+}
+
+/// The Python that the tests' tools are for. They are in [`packages`].
+fn python() -> Command {
+    let mut command = Command::new(project().join("target/layer/tools/python3"));
+    command.args(["-I", "-B"]);
+    command
+}
+
+fn packages() -> PathBuf {
+    project().join("target/tools/python")
 }
 
 /// The files of the repository, of which git knows.
