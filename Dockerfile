@@ -3,7 +3,7 @@
 
 FROM docker.io/library/rust:1.95.0-slim-trixie AS build
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends curl gcc gpgv libc6-dev make util-linux \
+    && apt-get install -y --no-install-recommends gcc gpgv libc6-dev make util-linux \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{must, packages, project, python, tool};
+use super::{must, only, packages, project, python, tool};
 use crate::support::{Directory, Server};
 
 /// A revision that served before.
@@ -35,7 +35,7 @@ impl Cloud {
         let state = json!({
             "account": "somebody@example.com", "project": "some-project", "build": "SUCCESS", "apis": [],
             "service_accounts": [], "repositories": [], "secrets": [], "revisions": [], "traffic": null, "url": "",
-            "public": false, "image": null,
+            "public": false, "image": null, "unseen": false,
         });
         cloud.directory.write("state.json", &state.to_string());
         fs::create_dir(cloud.path("bin")).expect("it is ours");
@@ -238,6 +238,16 @@ fn a_first_deployment_that_fails_its_test_is_not_public() {
 }
 
 #[test]
+fn a_service_that_cannot_be_seen_is_not_taken_for_a_new_one() {
+    let cloud = Cloud::serving();
+    cloud.set("unseen", json!(true));
+    let deployed = cloud.deploy(&[]);
+    assert!(!deployed.is_good, "{}", deployed.words);
+    deployed.says("PERMISSION_DENIED");
+    assert!(!cloud.was_called("run services replace"), "{}", cloud.read("calls.txt"));
+}
+
+#[test]
 fn a_build_that_fails_deploys_nothing() {
     let cloud = Cloud::serving();
     cloud.set("build", json!("FAILURE"));
@@ -277,11 +287,7 @@ fn what_is_missing_is_said() {
 
 #[test]
 fn a_missing_gcloud_is_said() {
-    let directory = Directory::new("bare");
-    for name in ["dirname", "readlink"] {
-        let found = must(Command::new("sh").args(["-c", &format!("command -v {name}")]));
-        std::os::unix::fs::symlink(found.trim(), directory.path().join(name)).expect("it is ours");
-    }
+    let directory = only(&["dirname", "readlink"]);
     let output = Command::new(project().join("deploy/cloudrun")).env_clear().env("PATH", directory.path()).output();
     let output = output.expect("it can be started");
     let words = String::from_utf8_lossy(&output.stderr);

@@ -133,6 +133,12 @@ def main():
             print(STATE["build"])
         case ["run", "services", "replace", file]:
             replace(file)
+        case ["run", "services", "list"]:
+            assert FLAGS["filter"] == "metadata.name=py-executor", FLAGS
+            if STATE["unseen"]:
+                fail("PERMISSION_DENIED")
+            if STATE["traffic"] is not None:
+                print("py-executor")
         case ["run", "services", "describe", _]:
             describe()
         case ["run", "services", "update-traffic", _]:

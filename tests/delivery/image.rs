@@ -10,7 +10,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{must, project};
+use super::{must, only, project};
 use crate::support::emulator::free_address;
 use crate::support::image::{Image, Settings};
 use crate::support::{Directory, Server, dedent};
@@ -133,6 +133,30 @@ fn all_that_it_is_built_from_goes_to_the_engine() {
     for source in sources {
         assert!(sent.lines().any(|line| line.strip_prefix('!') == Some(source)), "{source} is not sent");
     }
+}
+
+#[test]
+fn it_is_built_by_the_first_engine_that_works() {
+    let directory = only(&["dirname", "readlink"]);
+    let program = |name: &str, text: &str| {
+        let path = directory.write(name, &format!("#!/bin/sh\n{text}\n"));
+        must(Command::new("chmod").arg("755").arg(path));
+    };
+    let build = || {
+        let mut command = Command::new(project().join("deploy/image"));
+        let output = command.arg("some-name").env_clear().env("PATH", directory.path()).output().expect("it starts");
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (is_made, words) = build();
+    assert!(!is_made && words.contains("this takes docker (with its daemon running), podman or buildah"), "{words}");
+    program("buildah", "echo buildah $*");
+    // A client whose daemon does not run.
+    program("docker", "exit 1");
+    assert_eq!(build(), (true, "buildah build --format docker --tag some-name .\n".to_owned()));
+    program("podman", "echo podman $*");
+    assert_eq!(build(), (true, "podman build --format docker --tag some-name .\n".to_owned()));
+    program("docker", "echo docker $*");
+    assert_eq!(build(), (true, "docker build --tag some-name .\n".to_owned()));
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod workflows;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use support::Directory;
 use support::emulator::{project, tool};
 use support::{ARCH, builder_python};
 
@@ -38,6 +39,16 @@ fn python() -> Command {
 
 fn packages() -> PathBuf {
     project().join("target/tools/python")
+}
+
+/// A directory in which there are only these programs: a PATH on which others are missing.
+fn only(programs: &[&str]) -> Directory {
+    let directory = Directory::new("programs");
+    for name in programs {
+        let found = must(Command::new("sh").args(["-c", &format!("command -v {name}")]));
+        std::os::unix::fs::symlink(found.trim(), directory.path().join(name)).expect("it is ours");
+    }
+    directory
 }
 
 /// The files of the repository, of which git knows.
