@@ -90,8 +90,6 @@ class Stack:
         """What callers have to show besides their signature, if anything."""
         if key := self.outputs.get("RestKey"):
             return self.session.client("apigateway").get_api_key(apiKey=key, includeValue=True)["value"]
-        if self.parameters.get("ApiKeys") and not os.environ.get("EXECUTOR_API_KEY"):
-            fault("the service wants an API key: EXECUTOR_API_KEY=... lets it be tried out")
         return os.environ.get("EXECUTOR_API_KEY")
 
 
@@ -125,7 +123,7 @@ def tell(stack):
     if "RestKey" in stack.outputs:
         key = f"aws apigateway get-api-key --include-value --query value --output text --api-key {stack.outputs['RestKey']}"
         print(f'    -H "x-api-key: $({key})" \\')
-    elif stack.parameters.get("ApiKeys"):
+    elif os.environ.get("EXECUTOR_API_KEY"):
         print('    -H "x-api-key: $EXECUTOR_API_KEY" \\')
     print("""    -d '{"script": "def main():\\n    print(\\"hello\\")\\n    return 2 + 3"}'""")
 
@@ -133,6 +131,8 @@ def tell(stack):
 def main(name, parameters):
     session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
     say(f"stack {name} in {session.region_name}, account {account(session)}")
+    if any(each.startswith("ApiKeys=") for each in parameters) and not os.environ.get("EXECUTOR_API_KEY"):
+        fault("the service will want an API key: EXECUTOR_API_KEY=... lets it be tried out")
     stack = Stack(session, name)
     stack.look()
     before = stack.version()

@@ -143,7 +143,7 @@ impl Deployed {
 }
 
 /// The attacks' program; a missing one fails the test. Cargo builds it along with all tests, but not for a single one.
-fn attack() -> PathBuf {
+pub fn attack() -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_py-executor-server")).with_file_name("examples").join("attack");
     assert!(path.is_file(), "there is no {}: run `cargo build --example attack` first", path.display());
     path

@@ -7,6 +7,7 @@ mod suite;
 mod support;
 
 mod attacks;
+mod aws;
 mod cloudrun;
 mod image;
 mod package;
