@@ -30,9 +30,8 @@ run: layer ## build what is needed and serve on http://127.0.0.1:8080 (PORT=...)
 	EXECUTOR_HOST=$${EXECUTOR_HOST:-127.0.0.1} EXECUTOR_RUNTIME=$${EXECUTOR_RUNTIME:-$(RUNTIME)} PORT=$(PORT) \
 		EXECUTOR_LOG_FORMAT=$${EXECUTOR_LOG_FORMAT:-text} exec target/release/py-executor-server
 
-test: layer tools ## build what is needed and pass all tests
-	cargo test --locked
-	cargo test --locked --features otlp --test otlp
+test: layer tools package ## build what is needed and pass all tests
+	cargo test --locked --features otlp
 
 key: ## make an API key (NAME=...): the key for the caller, its digest for EXECUTOR_API_KEYS
 	@key=$$(head -c 24 /dev/urandom | base64 | tr '+/' '-_') && printf 'key:    %s\ndigest: %s:%s\n' \
@@ -112,8 +111,8 @@ fuzz: ## look for bytes that the service reads wrongly, with a nightly compiler 
 check: ## formatting and lints
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
-	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
+	cargo clippy --locked --all-targets --features otlp -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --features otlp --no-deps --document-private-items --quiet
 
 clean: ## remove all that was made
 	rm -rf target
