@@ -23,7 +23,7 @@ TOOLS := $(CURDIR)/target/tools/bin
 	deploy-url deploy-cloudrun check clean audit audit-rules verify-layer sbom scaling build-RuntimeLayer
 
 help: ## this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 run: layer ## build what is needed and serve on http://127.0.0.1:8080 (PORT=...)
 	cargo build --release --locked --bin py-executor-server
