@@ -139,6 +139,7 @@ fn every_http_event_is_as_the_types_of_aws_say() {
     for name in ["http-api", "http-api-pandas", "function-url"] {
         is_complete::<ApiGatewayV2httpRequest>(&example(name));
     }
+    is_complete::<ApiGatewayProxyRequest>(&example("rest-api"));
 }
 
 #[tokio::test]
@@ -147,6 +148,7 @@ async fn the_examples_for_people_work() {
     for (name, source, result, stdout) in [
         ("http-api", Some(Source::Http), "5", "hello\n"),
         ("http-api-pandas", Some(Source::Http), "23.0", ""),
+        ("rest-api", Some(Source::Rest), "5", "hello\n"),
         ("function-url", Some(Source::Url), "5", "hello\n"),
         ("direct", None, "5", "hello\n"),
     ] {
