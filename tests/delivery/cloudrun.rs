@@ -34,7 +34,7 @@ impl Cloud {
         let cloud = Self { directory: Directory::new("gcloud"), starts: true, besides: Vec::new() };
         let state = json!({
             "account": "somebody@example.com", "project": "some-project", "build": "SUCCESS", "apis": [],
-            "service_accounts": [], "repositories": [], "secrets": [], "revisions": [], "traffic": null, "url": "",
+            "service_accounts": [], "repositories": [], "secrets": [], "accessors": [], "revisions": [], "traffic": null, "url": "",
             "public": false, "image": null, "unseen": false,
         });
         cloud.directory.write("state.json", &state.to_string());
@@ -58,6 +58,9 @@ impl Cloud {
         cloud.set("service_accounts", json!(["py-executor@some-project.iam.gserviceaccount.com"]));
         cloud.set("repositories", json!(["py-executor"]));
         cloud.set("secrets", json!(["py-executor-api-keys"]));
+        cloud.set("accessors", json!(["serviceAccount:py-executor@some-project.iam.gserviceaccount.com"]));
+        let apis = ["artifactregistry", "cloudbuild", "iam", "run", "secretmanager"];
+        cloud.set("apis", json!(apis.map(|api| format!("{api}.googleapis.com"))));
         cloud.directory.write("api-keys", "");
         cloud.set("revisions", json!([OLD]));
         cloud.set("traffic", json!([{ "revisionName": OLD, "percent": 100 }]));
@@ -202,6 +205,21 @@ fn a_service_is_deployed_and_deployed_again() {
         assert!(!cloud.was_called(words), "{words}: {}", cloud.read("calls.txt"));
     }
     assert!(!second.words.contains("not shown again") && !second.words.contains("print-identity-token)"));
+}
+
+/// What a workflow deploys that may see what is there, but make nothing.
+#[test]
+fn who_deploys_again_needs_no_rights_to_what_is_there() {
+    let cloud = Cloud::serving();
+    cloud.set("account", json!("deployer@some-project.iam.gserviceaccount.com"));
+    let deployed = cloud.deploy(&[("IMAGE", "registry.example/some/image:1")]);
+    assert!(deployed.is_good, "{}", deployed.words);
+    assert!(cloud.was_called("--impersonate-service-account=deployer@some-project.iam.gserviceaccount.com"));
+    for words in ["create", "enable", "add-iam-policy-binding", "builds"] {
+        let is_looking = |call: &str| call.contains("--enabled");
+        let called = cloud.read("calls.txt").lines().any(|call| call.contains(words) && !is_looking(call));
+        assert!(!called, "{words}: {}", cloud.read("calls.txt"));
+    }
 }
 
 #[test]

@@ -99,12 +99,18 @@ def main():
         case ["auth", "list"]:
             print(STATE["account"])
         case ["auth", "print-identity-token"]:
+            # As with workload identity federation.
+            if STATE["account"].endswith(".gserviceaccount.com") and FLAGS.get("impersonate-service-account") != STATE["account"]:
+                fail("No identity token can be obtained from the current credentials.")
             print("identity-token")
         case ["config", "get-value", "project"]:
             print(STATE["project"] or "(unset)", file=sys.stdout if STATE["project"] else sys.stderr)
         case ["projects", "describe", name]:
             if name != "some-project":
                 fail(f"no permission to see {name}")
+        case ["services", "list"]:
+            assert FLAGS == {**FLAGS, "enabled": "", "format": "value(config.name)"}, FLAGS
+            print(*STATE["apis"], sep="\n")
         case ["services", "enable", *names]:
             STATE["apis"] = sorted({*STATE["apis"], *names})
         case ["iam", "service-accounts", "describe", name]:
@@ -121,9 +127,14 @@ def main():
             assert FLAGS["data-file"] == "-"
             created("secrets", name)
             (DIRECTORY / "api-keys").write_text(sys.stdin.read())
+        case ["secrets", "get-iam-policy", name]:
+            described("secrets", name)
+            if STATE["accessors"]:
+                print("roles/secretmanager.secretAccessor", ";".join(STATE["accessors"]), sep="\t")
         case ["secrets", "add-iam-policy-binding", _]:
             assert FLAGS["role"] == "roles/secretmanager.secretAccessor", FLAGS
             described("service_accounts", FLAGS["member"].removeprefix("serviceAccount:"))
+            STATE["accessors"].append(FLAGS["member"])
         case ["builds", "submit", _]:
             described("repositories", FLAGS["substitutions"].split("_REPOSITORY=")[1].split(",")[0])
             print("build-1")

@@ -78,7 +78,7 @@ fn google_cloud_trusts_this_repository_on_main_alone() {
     for line in lines(&log, &["add-iam-policy-binding"]) {
         // In the whole project it may only look.
         let allowed = if line.contains("gcloud projects") {
-            &["roles/browser", "roles/serviceusage.serviceUsageViewer"][..]
+            &["roles/browser", "roles/run.viewer", "roles/serviceusage.serviceUsageViewer"][..]
         } else {
             &["iam service-accounts", "artifacts repositories", "run services", "secrets"][..]
         };
