@@ -1,10 +1,11 @@
 //! The template with which the function is deployed: what a stack consists of, by its parameters.
 
+use std::collections::BTreeSet;
 use std::process::{Command, Output};
 
 use serde_json::{Map, Value};
 
-use super::{builder_python, must, tool};
+use super::{builder_python, must, project, tool};
 
 fn stack_command(parameters: &[&str]) -> Command {
     let mut command = builder_python();
@@ -147,4 +148,21 @@ fn alarms_tell_a_topic() {
     let alarms = |stack| of_type(stack, "CloudWatch::Alarm").into_iter().cloned().collect::<Vec<_>>();
     assert!(alarms(&silent).len() >= 3 && alarms(&silent).iter().all(|alarm| alarm.get("AlarmActions").is_none()));
     assert!(alarms(&loud).iter().all(|alarm| alarm["AlarmActions"] == serde_json::json!([topic])));
+}
+
+#[test]
+fn the_readme_names_each_parameter() {
+    let template = std::fs::read_to_string(project().join("template.yaml")).expect("it is there");
+    let (_, parameters) = template.split_once("\nParameters:\n").expect("it has parameters");
+    let is_name = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
+    let names = parameters.lines().take_while(|line| line.is_empty() || line.starts_with(' ')).filter(is_name);
+    let names: BTreeSet<&str> = names.map(|line| line.trim().trim_end_matches(':')).collect();
+    assert!(names.len() > 10, "{names:?}");
+
+    let readme = std::fs::read_to_string(project().join("README.md")).expect("it is there");
+    let (_, section) = readme.split_once("\n### AWS Lambda\n").expect("it has a section");
+    let section = section.split("\n### ").next().expect("a part");
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    let told: BTreeSet<&str> = rows.flat_map(|row| row.split(", ")).map(|name| name.trim_matches('`')).collect();
+    assert_eq!(told, names);
 }
