@@ -19,7 +19,7 @@ RUNTIME := $(CURDIR)/target/layer/runtime
 TOOLS := $(CURDIR)/target/tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test key attack chaos bench soak bench-programs fuzz layer tools watch package image image-root deploy \
+.PHONY: help run test test-programs key attack chaos bench soak bench-programs fuzz layer tools watch package image image-root deploy \
 	deploy-url deploy-cloudrun check clean audit audit-rules verify-layer sbom scaling build-RuntimeLayer
 
 help: ## this list
@@ -30,8 +30,13 @@ run: layer ## build what is needed and serve on http://127.0.0.1:8080 (PORT=...)
 	EXECUTOR_HOST=$${EXECUTOR_HOST:-127.0.0.1} EXECUTOR_RUNTIME=$${EXECUTOR_RUNTIME:-$(RUNTIME)} PORT=$(PORT) \
 		EXECUTOR_LOG_FORMAT=$${EXECUTOR_LOG_FORMAT:-text} exec target/release/py-executor-server
 
-test: layer tools package ## build what is needed and pass all tests
-	cargo test --locked --features otlp
+# Many tests wait for something most of the time, so more of them run than there are processors.
+test: layer tools ## build what is needed and pass all tests
+	$(MAKE) --no-print-directory -j2 package test-programs
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked --features otlp
+
+test-programs:
+	cargo test --locked --features otlp --no-run
 
 key: ## make an API key (NAME=...): the key for the caller, its digest for EXECUTOR_API_KEYS
 	@key=$$(head -c 24 /dev/urandom | base64 | tr '+/' '-_') && printf 'key:    %s\ndigest: %s:%s\n' \

@@ -72,7 +72,8 @@ fn command(address: SocketAddr, variables: &[(&str, &str)]) -> Command {
     command.args(["-c", r#"exec "$@" >&2"#, "sh", "make", "--no-print-directory", "watch"]);
     command.arg(format!("WATCH_ADDRESS={}", address.ip()));
     command.arg(format!("WATCH_PORT={}", address.port()));
-    command.arg("WATCH_FLAGS=--ignore-changes");
+    // With the feature that all tests are built with, so that nothing has to be built anew.
+    command.arg("WATCH_FLAGS=--ignore-changes --features otlp");
     let kept = ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "RUSTFLAGS"];
     let kept = kept.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     command.current_dir(project()).env_clear().envs(kept);
