@@ -16,10 +16,9 @@ use tokio::net::TcpListener;
 use super::cloudrun::attack;
 use super::support::emulator::Emulator;
 use super::support::{Directory, Server};
-use super::{builder_python, must, project};
+use super::{builder_python, must, program, project};
 
 const FUNCTION: &str = "py-executor-Executor-1A2B3C";
-const DIGEST: &str = "ci:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
 /// An account with a region, as far as there is one here.
 struct Account {
@@ -42,8 +41,8 @@ struct Cloud {
 
 #[derive(Default)]
 struct Seen {
-    /// The version that callers get, since it was put back.
-    put_back: Option<String>,
+    /// The version that callers get, since somebody said so.
+    given: Option<String>,
     /// What was asked of the API and of the function: the service that it was signed for, and how the key came.
     requests: Vec<(String, Option<String>)>,
 }
@@ -57,8 +56,7 @@ struct Deployed {
 impl Account {
     async fn new(had_stack: bool, authorization: &'static str, settings: &[(&str, &str)]) -> Self {
         let directory = Directory::new("aws");
-        let sam = directory.write("sam", "#!/bin/sh\nprintf '%s\\n' \"$@\" >\"$(dirname \"$0\")/deployed\"\n");
-        must(Command::new("chmod").arg("755").arg(sam));
+        program(&directory, "sam", "#!/bin/sh\nprintf '%s\\n' \"$@\" >\"$(dirname \"$0\")/deployed\"\n");
         let deployed = directory.path().join("deployed");
         let (server, function) = (Server::with(settings), Emulator::start());
         let state = Mutex::default();
@@ -110,9 +108,14 @@ impl Cloud {
         self.had_stack || self.deployed.exists()
     }
 
+    /// What callers get: what was given them, or else what CloudFormation made.
     fn version(&self) -> String {
-        let put_back = self.state.lock().expect("nobody panics").put_back.clone();
-        put_back.unwrap_or_else(|| if self.deployed.exists() { "8" } else { "7" }.to_owned())
+        let given = self.state.lock().expect("nobody panics").given.clone();
+        given.unwrap_or_else(|| self.newest().to_owned())
+    }
+
+    fn newest(&self) -> &'static str {
+        if self.deployed.exists() { "8" } else { "7" }
     }
 
     fn note(&self, service: String, key: Option<String>) {
@@ -152,7 +155,7 @@ async fn answer(State((cloud, address)): State<(Arc<Cloud>, String)>, request: R
         if method == Method::PUT {
             let wanted: Value = serde_json::from_str(&text).expect("it is JSON");
             let version = wanted["FunctionVersion"].as_str().expect("a version").to_owned();
-            cloud.state.lock().expect("nobody panics").put_back = Some(version);
+            cloud.state.lock().expect("nobody panics").given = Some(version);
         }
         Response::new(json!({ "Name": "live", "FunctionVersion": cloud.version() }).to_string().into())
     } else if path == format!("/2015-03-31/functions/{FUNCTION}:live/invocations") {
@@ -196,7 +199,10 @@ impl Cloud {
             format!("<member><{kind}Key>{name}</{kind}Key><{kind}Value>{value}</{kind}Value></member>")
         };
         let function = format!("arn:aws:lambda:eu-central-1:123456789012:function:{FUNCTION}:live");
-        let outputs = member("Output", "Function", &function) + &member("Output", "HttpUrl", &format!("{address}/api"));
+        let version = function.replace(":live", &format!(":{}", self.newest()));
+        let outputs = member("Output", "Function", &function)
+            + &member("Output", "Version", &version)
+            + &member("Output", "HttpUrl", &format!("{address}/api"));
         let parameters = member("Parameter", "Authorization", self.authorization);
         xml(
             200,
@@ -241,7 +247,7 @@ async fn a_first_deployment_is_tried_out_with_signed_requests() {
     let seen = account.cloud.state.lock().expect("nobody panics");
     let of = |wanted: &str| seen.requests.iter().filter(|(service, _)| service == wanted).count();
     assert!(of("execute-api") >= 3 && of("lambda") >= 2 && of("nobody") == 0, "{:?}", seen.requests);
-    assert_eq!(seen.put_back, None);
+    assert_eq!(seen.given, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -250,11 +256,10 @@ async fn what_fails_its_test_is_taken_back() {
     let account = Account::new(true, "AWS_IAM", &settings).await;
     let deployed = account.deploy(&[], &[("DEPLOY_FLAGS", "--s3-bucket some-bucket")]).await;
     assert!(!deployed.is_good && deployed.words.contains("not every promise is kept"), "{}", deployed.words);
-    assert!(deployed.words.contains("Callers get version 7 again"), "{}", deployed.words);
+    assert!(deployed.words.contains("callers get version 7 again"), "{}", deployed.words);
     assert_eq!(account.cloud.version(), "7");
     let told = account.told_sam();
     assert!(told.contains("--s3-bucket\nsome-bucket") && !told.contains("--resolve-s3"), "{told}");
-    assert!(!told.contains("--parameter-overrides"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -263,30 +268,67 @@ async fn a_first_deployment_that_fails_its_test_is_told_so() {
     let account = Account::new(false, "AWS_IAM", &settings).await;
     let deployed = account.deploy(&[], &[]).await;
     assert!(!deployed.is_good && deployed.words.contains("There is no version from before"), "{}", deployed.words);
-    assert_eq!(account.cloud.state.lock().expect("nobody panics").put_back, None);
+    assert_eq!(account.cloud.state.lock().expect("nobody panics").given, None);
+}
+
+/// What was put back by hand is not CloudFormation's to know.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_back_is_given_again_when_it_is_deployed_again() {
+    let account = Account::new(true, "AWS_IAM", &[]).await;
+    account.cloud.state.lock().expect("nobody panics").given = Some("5".to_owned());
+    let deployed = account.deploy(&[], &[]).await;
+    assert!(deployed.is_good, "{}", deployed.words);
+    assert_eq!(account.cloud.version(), "8");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_services_own_keys_are_shown_beside_and_without_a_signature() {
-    // The digest of "test".
-    let settings = [("EXECUTOR_API_KEYS", DIGEST)];
-    for (authorization, service) in [("AWS_IAM", "execute-api"), ("NONE", "nobody")] {
-        let account = Account::new(true, authorization, &settings).await;
-        let keys = format!("ApiKeys={DIGEST}");
-        let deployed = account.deploy(&[&keys], &[]).await;
-        assert!(!deployed.is_good && deployed.words.contains("EXECUTOR_API_KEY"), "{}", deployed.words);
-        assert_eq!(account.told_sam(), "", "it was deployed without a key to try it out");
-        let deployed = account.deploy(&[&keys], &[("EXECUTOR_API_KEY", "test")]).await;
+async fn what_is_interrupted_is_taken_back() {
+    let account = Account::new(true, "AWS_IAM", &[]).await;
+    // The attack's program hangs, and whoever waits loses patience.
+    let text = "#!/bin/sh\nkill -TERM \"$(ps -o ppid= -p $PPID | tr -d ' ')\"\nexec sleep 3\n";
+    let hang = program(&account.directory, "hang", text);
+    let deployed = account.deploy(&[], &[("ATTACK", hang.to_str().expect("the path is text"))]).await;
+    assert!(!deployed.is_good && deployed.words.contains("callers get version 7 again"), "{}", deployed.words);
+    assert_eq!(account.cloud.version(), "7");
+}
+
+/// The service that is deployed knows the deployment's key only if it is told of it, so a stand-in that knows none answers it.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_deployment_is_another_release_with_a_key_of_its_own() {
+    let account = Account::new(true, "NONE", &[]).await;
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let deployed = account.deploy(&[], &[]).await;
         assert!(deployed.is_good, "{}", deployed.words);
-        let seen = account.cloud.state.lock().expect("nobody panics");
-        assert!(seen.requests.contains(&(service.to_owned(), Some("test".to_owned()))), "{:?}", seen.requests);
+        let words = account.told_sam();
+        let of = |name: &str| words.lines().find_map(|line| line.strip_prefix(name)).expect(name).to_owned();
+        told.push((of("Release="), of("DeploymentKey=deployment:")));
     }
+    assert!(told[0].0 != told[1].0 && told[0].1 != told[1].1, "{told:?}");
+    assert!(told.iter().all(|(release, digest)| release.len() == 10 && digest.len() == 64), "{told:?}");
+    // What was shown is the key of which the digest was told; without IAM nothing is signed.
+    let seen = account.cloud.state.lock().expect("nobody panics");
+    let (_, key) = seen.requests.iter().rfind(|(service, _)| service == "nobody").expect("there were requests");
+    assert_eq!(sha256(key.as_deref().expect("a key was shown")), told[1].1);
+}
+
+fn sha256(text: &str) -> String {
+    let digest = "import hashlib, sys; print(hashlib.sha256(sys.argv[1].encode()).hexdigest())";
+    must(builder_python().args(["-c", digest, text])).trim().to_owned()
+}
+
+#[test]
+fn only_what_it_is_for_is_signed() {
+    let told = must(builder_python().arg("tests/delivery/sign.py"));
+    assert_eq!(told.lines().collect::<Vec<_>>(), ["POST /invocations 200 signed", "403", "403", "403"]);
 }
 
 #[tokio::test]
 async fn what_is_missing_is_said() {
     let no_region = run(tool_of_deployment(&[])).await;
     assert!(!no_region.is_good && no_region.words.contains("no region is set"), "{}", no_region.words);
+    let twice = run(tool_of_deployment(&["Architecture=x86_64", "Architecture=arm64"])).await;
+    assert!(!twice.is_good && twice.words.contains("a parameter is there twice"), "{}", twice.words);
     let mut command = tool_of_deployment(&[]);
     command.env("AWS_REGION", "eu-central-1");
     let nobody = run(command).await;

@@ -12,6 +12,7 @@ mod cloudrun;
 mod image;
 mod package;
 mod scaling;
+mod schemas;
 mod shell;
 mod template;
 mod workflows;

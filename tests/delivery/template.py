@@ -38,7 +38,7 @@ class Stack:
         self.template = template
 
     def check(self):
-        for name, rule in self.template.get("Rules", {}).items():
+        for name, rule in self.template["Rules"].items():
             if self.holds(rule["RuleCondition"]):
                 for assertion in rule["Assertions"]:
                     if not self.holds(assertion["Assert"]):
@@ -85,9 +85,7 @@ def main(given):
     # `sam package` puts archives there.
     template["Resources"]["Executor"]["Properties"]["CodeUri"] = "s3://bucket/function.zip"
     template["Resources"]["RuntimeLayer"]["Properties"]["ContentUri"] = "s3://bucket/layer.zip"
-    rules = template.pop("Rules")
-    plain = transform(template, dict(given), NoManagedPolicies())
-    stack = Stack({**plain, "Rules": rules}, given)
+    stack = Stack(transform(template, dict(given), NoManagedPolicies()), given)
     stack.check()
     print(json.dumps(dict(stack.resources()), indent=1))
 
