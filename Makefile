@@ -20,7 +20,7 @@ TOOLS := $(CURDIR)/target/tools/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-programs key attack chaos bench soak bench-programs fuzz layer tools watch package image image-root deploy \
-	deploy-url deploy-cloudrun check clean audit audit-rules verify-layer sbom scaling build-RuntimeLayer
+	deploy-packed deploy-url deploy-cloudrun check clean audit audit-rules verify-layer sbom scaling build-RuntimeLayer
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -103,6 +103,9 @@ package: layer tools ## pack the Lambda function and its layer with sam, in targ
 	@target/layer/tools/python3 -B deploy/package.py target/sam target/package $(ARCH)
 
 deploy: package ## deploy to AWS Lambda and try it there (STACK=py-executor REGION=... PARAMETERS="Api=REST ..." ARCH=...)
+	@$(MAKE) --no-print-directory deploy-packed
+
+deploy-packed: tools ## the same with what make package has made already
 	@export PATH="$(TOOLS):$$PATH" DEPLOY_FLAGS='$(DEPLOY_FLAGS)' $(if $(REGION),AWS_REGION='$(REGION)') && \
 		target/layer/tools/python3 -B deploy/aws.py $(STACK) Architecture=$(ARCH) $(PARAMETERS)
 

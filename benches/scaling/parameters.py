@@ -1,7 +1,7 @@
 """What the simulation takes as given. Each figure is one of three kinds:
 
 measured   by `make bench` or `perf`, on the machine that docs/PERFORMANCE.md names;
-listed     by the platform, read on 2026-11-26 in stored copies of its pages or, where it says so, at second hand;
+listed     by the platform, on pages as of 2026-11-26 or, where it says so, at second hand;
 assumed    because the platform does not say, or says "it depends".
 """
 

@@ -1,4 +1,4 @@
-//! The attack suite, against what is delivered.
+//! The attack suite as a test, for the programs that have both `suite` and `support`.
 
 use tokio::sync::Semaphore;
 
@@ -12,7 +12,9 @@ static TURNS: Semaphore = Semaphore::const_new(2);
 /// wherever else it does not, the suite has missed something.
 pub async fn come_to_nothing(target: Target, process: &Owned, may_say: impl Fn(&str) -> bool) {
     let _turn = TURNS.acquire().await.expect("the semaphore is never closed");
-    let report = suite::run(target, &Options::default()).await;
+    // A part, for who looks for a fault.
+    let options = Options { only: std::env::var("ATTACK_ONLY").ok(), ..Options::default() };
+    let report = suite::run(target, &options).await;
     let report = report.unwrap_or_else(|words| panic!("{words}\n{}", process.log()));
     // Shown when the test fails.
     println!("{report}");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{must, only, packages, project, python, tool};
+use super::{must, only, packages, program, project, python, tool};
 use crate::support::{Directory, Server};
 
 /// A revision that served before.
@@ -45,10 +45,9 @@ impl Cloud {
             packages(),
             cloud.path(""),
         ];
-        let [python, program, packages, state] = stand_in.map(|path| path.display().to_string());
-        let script = format!("#!/bin/sh\nexec {python} -I -B {program} {packages} {state} \"$@\"\n");
-        let gcloud = cloud.directory.write("bin/gcloud", &script);
-        must(Command::new("chmod").arg("755").arg(gcloud));
+        let [python, stand_in, packages, state] = stand_in.map(|path| path.display().to_string());
+        let script = format!("#!/bin/sh\nexec {python} -I -B {stand_in} {packages} {state} \"$@\"\n");
+        program(&cloud.directory, "bin/gcloud", &script);
         cloud
     }
 
@@ -168,7 +167,7 @@ fn only_serving(cloud: &Cloud, revision: &str) {
 #[test]
 fn a_service_is_deployed_and_deployed_again() {
     let cloud = Cloud::new();
-    let first = cloud.deploy(&[]);
+    let first = cloud.deploy(&[("GENERATION", "gen1")]);
     assert!(first.is_good, "{}", first.words);
     let state = cloud.state();
     assert_eq!(state["service_accounts"], json!(["py-executor@some-project.iam.gserviceaccount.com"]));
@@ -190,7 +189,11 @@ fn a_service_is_deployed_and_deployed_again() {
     // Names of revisions are times.
     std::thread::sleep(Duration::from_secs(1));
     fs::remove_file(cloud.path("calls.txt")).expect("there were calls");
+    // What was chosen stays.
+    let of_first = cloud.read("service.yaml");
+    assert!(of_first.contains("/execution-environment: gen1"), "{of_first}");
     let second = cloud.deploy(&[("IMAGE", "registry.example/some/image:1"), ("PUBLIC", "1")]);
+    assert!(cloud.read("service.yaml").contains("/execution-environment: gen1"), "{}", cloud.read("service.yaml"));
     assert!(second.is_good, "{}", second.words);
     let state = cloud.state();
     assert_eq!((&state["public"], &state["image"]), (&json!(true), &json!("registry.example/some/image:1")));

@@ -77,6 +77,9 @@ def describe():
     if FLAGS["format"] == "value(status.url)":
         print(STATE["url"])
         return
+    if FLAGS["format"] == "export":
+        print((DIRECTORY / "service.yaml").read_text() if (DIRECTORY / "service.yaml").exists() else "kind: Service")
+        return
     assert FLAGS["flatten"] == "status.traffic[]", FLAGS
     columns = re.fullmatch(r"csv\[no-heading\]\((.*)\)", FLAGS["format"])[1].split(",")
     for target in STATE["traffic"]:
@@ -102,6 +105,8 @@ def main():
             # As with workload identity federation.
             if STATE["account"].endswith(".gserviceaccount.com") and FLAGS.get("impersonate-service-account") != STATE["account"]:
                 fail("No identity token can be obtained from the current credentials.")
+            if "audiences" in FLAGS:
+                assert FLAGS["audiences"] == STATE["url"], FLAGS
             print("identity-token")
         case ["config", "get-value", "project"]:
             print(STATE["project"] or "(unset)", file=sys.stdout if STATE["project"] else sys.stderr)

@@ -1,12 +1,13 @@
 //! From the repository to a running service: what is packed, the templates, the workflows and the scripts that bring it
 //! there. What is packed is run as the cloud would run it.
 
+#[path = "../attack/held.rs"]
+mod held;
 #[path = "../attack/suite.rs"]
 mod suite;
 #[path = "../support/mod.rs"]
 mod support;
 
-mod attacks;
 mod aws;
 mod cloudrun;
 mod image;
@@ -20,9 +21,8 @@ mod workflows;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::Directory;
 use support::emulator::{project, tool};
-use support::{ARCH, builder_python};
+use support::{ARCH, Directory, builder_python};
 
 /// What a command prints, which must end well.
 fn must(command: &mut Command) -> String {
@@ -51,6 +51,18 @@ fn only(programs: &[&str]) -> Directory {
         std::os::unix::fs::symlink(found.trim(), directory.path().join(name)).expect("it is ours");
     }
     directory
+}
+
+/// A program in `directory`. Another process writes it: a file that this one has open for writing may be inherited by a process
+/// that some other test starts at that moment, and cannot be executed until that one has begun.
+fn program(directory: &Directory, name: &str, text: &str) -> PathBuf {
+    let path = directory.path().join(name);
+    install(&directory.write("program.unfinished", text), &path);
+    path
+}
+
+fn install(from: &Path, to: &Path) {
+    must(Command::new("install").args(["-D", "-m", "755"]).args([from, to]));
 }
 
 /// The files of the repository, of which git knows.

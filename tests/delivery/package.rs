@@ -7,11 +7,12 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
+use super::held;
 use super::suite::Target;
 use super::support::Directory;
 use super::support::emulator::{Emulator, direct_reply};
 use super::support::jail::jail_with;
-use super::{ARCH, attacks, builder_python, must, project, template};
+use super::{ARCH, builder_python, must, project, template};
 
 /// Lambda's own C library, which has nothing newer (docs.aws.amazon.com/linux/al2023/ug/core-glibc.html).
 const NEWEST_GLIBC: (u32, u32) = (2, 34);
@@ -110,7 +111,7 @@ async fn attacks_on_the_packed_function_come_to_nothing() {
     let function = function();
     let reasons = |reason: &str| reason == "no HTTP front door" || reason.starts_with("sealed");
     let target = Target::lambda(function.url()).expect("it is a URL");
-    attacks::come_to_nothing(target, function.process(), reasons).await;
+    held::come_to_nothing(target, function.process(), reasons).await;
 }
 
 /// `readelf` would have to be installed; the builder's Python reads the table of versions itself.
@@ -124,6 +125,37 @@ fn the_packed_function_needs_no_newer_c_library_than_lambda_has() {
         let mut numbers = version.split('.').map(|number| number.parse().expect("a version of glibc"));
         let found = (numbers.next().expect("a number"), numbers.next().unwrap_or(0));
         assert!(found <= NEWEST_GLIBC, "it needs GLIBC_{version}");
+    }
+}
+
+/// A build as sam leaves it, of which something is wrong.
+fn refusal(prepare: &str, limits: &str) -> String {
+    let build = Directory::new("build");
+    let prepare = format!(
+        "set -e; cd {}; mkdir -p Executor RuntimeLayer/runtime; cp {} Executor/bootstrap; echo text >RuntimeLayer/runtime/file; {prepare}",
+        build.path().display(),
+        unpacked().task.join("bootstrap").display(),
+    );
+    must(Command::new("sh").args(["-c", &prepare]));
+    let code = format!(
+        "import sys; sys.path.insert(0, 'deploy'); import package; from pathlib import Path; {limits}; \
+         package.main(Path(sys.argv[1]), Path(sys.argv[1]) / 'out', 'x86_64')"
+    );
+    let output = builder_python().args(["-c", &code]).arg(build.path()).output().expect("there is a Python");
+    if output.status.success() { String::new() } else { String::from_utf8_lossy(&output.stderr).into_owned() }
+}
+
+#[test]
+fn what_lambda_would_refuse_is_not_packed() {
+    assert_eq!(refusal("true", "pass"), "");
+    for (prepare, limits, words) in [
+        ("ln -s file RuntimeLayer/runtime/link", "pass", "is a symbolic link"),
+        ("true", "package.MAX_UNPACKED_BYTES = 1 << 20", "more than Lambda's"),
+        ("true", "package.MAX_UPLOAD_BYTES = 1 << 20", "50 MB of a direct upload"),
+        ("true", "package.NEWEST_GLIBC = (2, 17)", "Lambda has nothing newer"),
+    ] {
+        let said = refusal(prepare, limits);
+        assert!(said.contains(words), "{words}: {said:?}");
     }
 }
 

@@ -1,15 +1,8 @@
 //! The simulation of both clouds, and the document that shows what it says.
 
 use std::fs;
-use std::process::Command;
 
-use super::{must, project};
-
-fn builder_python() -> Command {
-    let mut command = Command::new(project().join("target/layer/tools/python3"));
-    command.arg("-B").current_dir(project());
-    command
-}
+use super::{builder_python, must, project};
 
 #[test]
 fn the_document_has_the_tables_of_the_simulation() {

@@ -13,7 +13,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::support::Directory;
-use super::{files, has_extension, must, project, tool};
+use super::{files, has_extension, must, packages, project, python, tool};
 
 fn read(path: impl AsRef<Path>) -> String {
     let path = project().join(path);
@@ -40,9 +40,8 @@ fn below<'a>(paths: &'a [PathBuf], directory: &str) -> Vec<&'a PathBuf> {
 fn yaml(path: impl AsRef<Path>) -> Value {
     const SCRIPT: &str = "import json, sys; sys.path.insert(0, sys.argv[1]); from ruamel.yaml import YAML; \
         print(json.dumps(YAML(typ='safe', pure=True).load(open(sys.argv[2]))))";
-    let mut python = Command::new(project().join("target/layer/tools/python3"));
-    python.args(["-B", "-I", "-c", SCRIPT]).arg(project().join("target/tools/python")).arg(path.as_ref());
-    serde_json::from_str(&must(&mut python)).expect("it is JSON")
+    let mut python = python();
+    serde_json::from_str(&must(python.args(["-c", SCRIPT]).arg(packages()).arg(path.as_ref()))).expect("it is JSON")
 }
 
 /// The jobs of a workflow, with their names.
@@ -177,15 +176,39 @@ fn each_job_ends_and_has_no_more_rights_than_it_says() {
 #[test]
 fn only_what_passed_is_deployed_and_only_where_that_is_wanted() {
     let jobs = jobs("deploy");
-    let clouds: Vec<&(String, Value)> = jobs.iter().filter(|(name, _)| name != "ci").collect();
-    assert_eq!(clouds.len(), 2);
-    for ((name, job), switch) in clouds.into_iter().zip(["GCP_PROJECT", "AWS_ROLE"]) {
-        assert_eq!(job["needs"], "ci", "{name}");
-        assert_eq!(job["if"], format!("vars.{switch} != ''"), "{name}");
-        assert_eq!(job["environment"], "production", "{name}");
+    assert_eq!(jobs.len(), 5);
+    let job = |name: &str| &jobs.iter().find(|(found, _)| found == name).unwrap_or_else(|| panic!("no job {name}")).1;
+    for (build, deploy, switch) in [("image", "cloud-run", "GCP_PROJECT"), ("package", "lambda", "AWS_ROLE")] {
+        for (name, before) in [(build, "ci"), (deploy, build)] {
+            assert_eq!(job(name)["needs"], before, "{name}");
+            assert_eq!(job(name)["if"], format!("vars.{switch} != ''"), "{name}");
+        }
+        assert_eq!(job(deploy)["environment"], "production", "{deploy}");
         // Nobody knows what a deployment leaves that is broken off.
-        assert_eq!(job["concurrency"]["cancel-in-progress"], false, "{name}");
+        assert_eq!(job(deploy)["concurrency"]["cancel-in-progress"], false, "{deploy}");
     }
+}
+
+/// Whatever runs in a job that may ask for a token can ask for it.
+#[test]
+fn nothing_is_compiled_where_there_can_be_credentials() {
+    let mut with_tokens = 0;
+    for (name, job) in ["ci", "deploy", "release"].into_iter().flat_map(jobs) {
+        if job["permissions"]["id-token"] != "write" {
+            continue;
+        }
+        with_tokens += 1;
+        for step in job["steps"].as_array().expect("it has steps") {
+            let run = step["run"].as_str().unwrap_or_default();
+            for compiler in
+                ["cargo", "make package", "make image", "make test", "make deploy ", "docker build", "make sbom"]
+            {
+                assert!(!run.contains(compiler), "{name}: {run}");
+            }
+            assert_ne!(step["uses"], "$/.github/actions/scan", "{name}");
+        }
+    }
+    assert!(with_tokens >= 4);
 }
 
 #[test]

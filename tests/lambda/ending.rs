@@ -72,3 +72,12 @@ async fn a_script_is_ended_before_the_functions_own_timeout() {
     assert_eq!(failure.stdout, "before\n");
     function.is_well().await;
 }
+
+#[tokio::test]
+async fn an_invocation_without_time_for_a_script_says_so() {
+    let function = Emulator::with(&[("AWS_LAMBDA_FUNCTION_TIMEOUT", "2")]);
+    // The first one may have to wait for the function to start.
+    let _ = function.try_invoke("{}").await;
+    let reply = function.run("def main():\n    return 5").await.direct();
+    reply.fails("TimeoutError: script exceeded its time limit of 0 s", "");
+}

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::super::install;
 use super::super::support::Directory;
-use super::stand::{Stand, install};
+use super::stand::Stand;
 use super::{jobs, must, project};
 
 /// What a command says on standard error, which must fail.
@@ -230,7 +231,8 @@ fn a_release_is_made_with_its_notes_and_files() {
 fn what_was_pushed_is_what_is_deployed() {
     let script = step("deploy", "cloud-run", "Deploy it by its digest");
     let image = "europe-west1-docker.pkg.dev/project/py-executor/py-executor";
-    let stand = Stand::new(&[("docker", &format!("echo {image}@sha256:0123")), ("make", "[ -n \"$ATTACK\" ]")]);
+    let make = "[ -n \"$ATTACK\" ]";
+    let stand = Stand::new(&[("docker", &format!("echo {image}@sha256:0123")), ("make", make), ("chmod", "")]);
     let tagged = format!("{image}:4567");
     let variables =
         [("IMAGE", &*tagged), ("PROJECT", "project"), ("REGION", "europe-west1"), ("SERVICE", "py-executor")];
@@ -238,4 +240,16 @@ fn what_was_pushed_is_what_is_deployed() {
     assert!(output.status.success(), "{output:?}");
     let words = format!("IMAGE={image}@sha256:0123 PROJECT=project REGION=europe-west1 SERVICE=py-executor");
     assert_eq!(stand.log().last(), Some(&format!("make deploy-cloudrun {words}")));
+}
+
+#[test]
+fn an_image_has_the_runtime_that_was_scanned() {
+    let (directory, script) = copy("same-runtime", &[("tree/opt/runtime/file", "content")]);
+    let tree = directory.path().join("tree").display().to_string();
+    let docker = format!("case $1 in create) echo 0123 ;; export) [ \"$2\" = 0123 ] && tar -c -C {tree} opt ;; esac");
+    let stand = Stand::new(&[("docker", &docker), ("make", "test -f \"${2#VERIFY_FLAGS=}/file\"")]);
+    must(stand.command(script).arg("py-executor:deployed"));
+    let log = stand.log();
+    assert_eq!(log[0], "docker create py-executor:deployed");
+    assert_eq!(log.last().map(String::as_str), Some("make verify-layer VERIFY_FLAGS=target/image-runtime/opt/runtime"));
 }

@@ -4,14 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use super::super::program;
 use super::super::support::Directory;
-use super::{must, project};
-
-/// Copies a program. Another process does: a file that this one has open for writing may be inherited by a process that some
-/// other test starts at that moment, and cannot be executed until that one has begun.
-pub fn install(from: &Path, to: &Path) {
-    must(Command::new("install").args(["-D", "-m", "755"]).args([from, to]));
-}
+use super::project;
 
 /// Programs that stand for others: each notes its words in a line of `log`, then does what `script` says.
 pub struct Stand {
@@ -25,7 +20,7 @@ impl Stand {
         for (name, script) in programs {
             let log = directory.path().join("log").display().to_string();
             let note = format!("#!/bin/bash\necho \"{name} $*\" >>'{log}'\n{script}\n");
-            install(&directory.write("program", &note), &directory.path().join("bin").join(name));
+            program(&directory, &format!("bin/{name}"), &note);
         }
         Self { directory }
     }
