@@ -33,7 +33,7 @@ run: layer ## build what is needed and serve on http://127.0.0.1:8080 (PORT=...)
 # Many tests wait for something most of the time, so more of them run than there are processors.
 test: layer tools ## build what is needed and pass all tests
 	$(MAKE) --no-print-directory -j2 package test-programs
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked --features otlp
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-3} cargo test --locked --features otlp
 
 test-programs:
 	cargo test --locked --features otlp --no-run

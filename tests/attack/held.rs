@@ -1,6 +1,6 @@
 //! The attack suite as a test, for the programs that have both `suite` and `support`.
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::suite::{self, Options, Row, Target, Verdict};
 use super::support::Owned;
@@ -8,10 +8,14 @@ use super::support::Owned;
 /// Suites that run at the same time: each keeps a small machine busy, and what they measure is memory and time.
 static TURNS: Semaphore = Semaphore::const_new(2);
 
+/// Waits for a turn, which is over when this is dropped.
+pub async fn turn() -> SemaphorePermit<'static> {
+    TURNS.acquire().await.expect("the semaphore is never closed")
+}
+
 /// Fails unless every attack comes to nothing, and every allowed use works. `may_say`: why a question may not arise there;
 /// wherever else it does not, the suite has missed something.
 pub async fn come_to_nothing(target: Target, process: &Owned, may_say: impl Fn(&str) -> bool) {
-    let _turn = TURNS.acquire().await.expect("the semaphore is never closed");
     // A part, for who looks for a fault.
     let options = Options { only: std::env::var("ATTACK_ONLY").ok(), ..Options::default() };
     let report = suite::run(target, &options).await;

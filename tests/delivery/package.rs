@@ -108,6 +108,7 @@ async fn the_packed_function_keeps_every_promise() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn attacks_on_the_packed_function_come_to_nothing() {
+    let _turn = held::turn().await;
     let function = function();
     let reasons = |reason: &str| reason == "no HTTP front door" || reason.starts_with("sealed");
     let target = Target::lambda(function.url()).expect("it is a URL");

@@ -5,6 +5,7 @@ use crate::held;
 use crate::host::Host;
 
 async fn holds(host: Host) {
+    let _turn = held::turn().await;
     let service = host.start();
     println!("{host:?}");
     held::come_to_nothing(service.target(), service.process(), |_| false).await;
