@@ -79,7 +79,7 @@ audit: tools ## check the dependencies: licences, versions, sources, and RustSec
 audit-rules: tools ## the part of the audit that needs no advisories
 	@supply/audit rules
 
-tools: ## install the tests' tools into target/tools: cargo-lambda, the Lambda emulator, sam, gVisor, promtool, schemathesis, node, cargo-deny, cargo-audit
+tools: ## install the tests' tools into target/tools: cargo-lambda, the Lambda emulator, sam, gVisor, node, and what checks and audits
 	@tests/tools/setup
 
 image: ## build the container image with docker, podman or buildah (IMAGE=py-executor)

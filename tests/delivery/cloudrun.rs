@@ -139,6 +139,11 @@ impl Cloud {
 }
 
 impl Deployed {
+    fn fails(&self, words: &str) {
+        assert!(!self.is_good, "{}", self.words);
+        self.says(words);
+    }
+
     fn says(&self, words: &str) {
         assert!(self.words.contains(words), "it does not say {words:?}: {}", self.words);
     }
@@ -230,8 +235,7 @@ fn a_revision_that_fails_its_test_gets_no_requests() {
     let mut cloud = Cloud::serving();
     cloud.besides = vec![("EXECUTOR_POLICY", "relaxed"), ("EXECUTOR_WITHOUT", "rlimits")];
     let deployed = cloud.deploy(&[("PUBLIC", "1")]);
-    assert!(!deployed.is_good, "{}", deployed.words);
-    deployed.says("not every promise is kept");
+    deployed.fails("not every promise is kept");
     deployed.says(&format!("what served before goes on serving ({OLD},100)"));
     only_serving(&cloud, OLD);
     assert_eq!(cloud.state()["public"], json!(false));
@@ -242,8 +246,7 @@ fn a_revision_that_does_not_start_gets_no_requests() {
     let mut cloud = Cloud::serving();
     cloud.starts = false;
     let deployed = cloud.deploy(&[]);
-    assert!(!deployed.is_good, "{}", deployed.words);
-    deployed.says("the revision does not start");
+    deployed.fails("the revision does not start");
     deployed.says("what the service says of itself");
     only_serving(&cloud, OLD);
 }
@@ -253,8 +256,7 @@ fn a_first_deployment_that_fails_its_test_is_not_public() {
     let mut cloud = Cloud::new();
     cloud.besides = vec![("EXECUTOR_POLICY", "relaxed"), ("EXECUTOR_WITHOUT", "rlimits")];
     let deployed = cloud.deploy(&[("PUBLIC", "1")]);
-    assert!(!deployed.is_good, "{}", deployed.words);
-    deployed.says("This was the first deployment");
+    deployed.fails("This was the first deployment");
     assert_eq!(cloud.state()["public"], json!(false));
 }
 
@@ -263,8 +265,7 @@ fn a_service_that_cannot_be_seen_is_not_taken_for_a_new_one() {
     let cloud = Cloud::serving();
     cloud.set("unseen", json!(true));
     let deployed = cloud.deploy(&[]);
-    assert!(!deployed.is_good, "{}", deployed.words);
-    deployed.says("PERMISSION_DENIED");
+    deployed.fails("PERMISSION_DENIED");
     assert!(!cloud.was_called("run services replace"), "{}", cloud.read("calls.txt"));
 }
 
@@ -273,8 +274,7 @@ fn a_build_that_fails_deploys_nothing() {
     let cloud = Cloud::serving();
     cloud.set("build", json!("FAILURE"));
     let deployed = cloud.deploy(&[]);
-    assert!(!deployed.is_good, "{}", deployed.words);
-    deployed.says("the build ended with FAILURE");
+    deployed.fails("the build ended with FAILURE");
     assert!(!cloud.was_called("run services replace"), "{}", cloud.read("calls.txt"));
 }
 
@@ -288,8 +288,7 @@ fn what_is_missing_is_said() {
         let cloud = Cloud::new();
         cloud.set(name, json!(value));
         let deployed = cloud.deploy(&[]);
-        assert!(!deployed.is_good, "{}", deployed.words);
-        deployed.says(words);
+        deployed.fails(words);
         assert!(!cloud.was_called("create"), "{}", cloud.read("calls.txt"));
     }
     for (name, value) in [
@@ -301,8 +300,7 @@ fn what_is_missing_is_said() {
         ("IMAGE", "a b"),
     ] {
         let deployed = Cloud::new().deploy(&[(name, value)]);
-        assert!(!deployed.is_good, "{}", deployed.words);
-        deployed.says(&format!("deploy/cloudrun: {name} "));
+        deployed.fails(&format!("deploy/cloudrun: {name} "));
     }
 }
 

@@ -1,7 +1,7 @@
 //! What `make package` made, put where Lambda puts it, and run under the emulator in the Lambda jail.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
@@ -30,7 +30,6 @@ with zipfile.ZipFile(archive) as packed:
 struct Unpacked {
     task: PathBuf,
     opt: PathBuf,
-    _all: Directory,
 }
 
 fn archive(part: &str) -> PathBuf {
@@ -39,18 +38,17 @@ fn archive(part: &str) -> PathBuf {
     path
 }
 
-/// The archives are unpacked once, for they are large.
+/// The archives are unpacked once, for they are large, and in the place of what an earlier run left, for nothing is removed at
+/// the end of a test program.
 fn unpacked() -> &'static Unpacked {
     static UNPACKED: LazyLock<Unpacked> = LazyLock::new(|| {
-        let all = Directory::new("package");
-        // Directories are made private, but a function runs as somebody else.
-        must(Command::new("chmod").arg("755").arg(all.path()));
         let place = |part, name| {
-            let to = all.path().join(name);
+            let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("package").join(name);
+            must(Command::new("rm").arg("-rf").arg(&to));
             must(builder_python().args(["-c", UNPACK]).arg(archive(part)).arg(&to));
             to
         };
-        Unpacked { task: place("function", "task"), opt: place("layer", "opt"), _all: all }
+        Unpacked { task: place("function", "task"), opt: place("layer", "opt") }
     });
     &UNPACKED
 }
