@@ -54,6 +54,18 @@ impl Usage {
 }
 
 impl Outcome {
+    /// Of a script that was not begun, after this wait for its turn.
+    pub fn not_begun(failure: Failure, queue: Duration) -> Self {
+        Self {
+            ending: Ending::Failed(failure),
+            stdout: Printed::default(),
+            stderr: Printed::default(),
+            files: LeftFiles::default(),
+            usage: Usage { queue, ..Usage::default() },
+            used_later: None,
+        }
+    }
+
     /// How much of it there is to tell.
     pub fn bytes(&self) -> usize {
         let result = match &self.ending {
