@@ -76,3 +76,23 @@ async fn calculations_work_on_lambda() {
     let reply = service.execute("import asyncio\nasync def main():\n    await asyncio.sleep(0.01)\n    return 5").await;
     reply.succeeds("5", "");
 }
+
+/// Whatever fonts the host has, and without reading any: the runtime brings the list.
+#[tokio::test]
+async fn plots_have_the_runtimes_fonts() {
+    let script = "
+        import os
+        import matplotlib, matplotlib.pyplot
+        from matplotlib import font_manager
+
+        def main():
+            fonts = [font.fname for font in font_manager.fontManager.ttflist]
+            # Only the runtime's list is in order.
+            own = fonts == sorted(fonts) and all(name.startswith(matplotlib.get_data_path()) for name in fonts)
+            return len(fonts), own, os.path.exists(f'{matplotlib.get_cachedir()}/fontlist-v{font_manager.FontManager.__version__}.json')
+    ";
+    for host in [Host::User, Host::Container, Host::Lambda] {
+        let (fonts, are_own, is_made): (usize, bool, bool) = host.start().execute(script).await.returned();
+        assert!(fonts > 30 && are_own && !is_made, "{host:?}: {fonts} fonts, {are_own}, {is_made}");
+    }
+}

@@ -24,6 +24,7 @@ import types
 
 import _harness_answer as answer
 import _harness_figures as figures
+import _harness_fonts as fonts
 import _harness_look as look_at
 import _harness_modules as modules
 import _harness_rehearsal as rehearsal
@@ -83,6 +84,7 @@ def warm_up(to_preload, sealed, runtime):
     sys.path.insert(0, "/tmp")
     sys.executable = os.path.join(os.fsdecode(runtime), "usr/bin/python3.13")
     telling.find_modules()
+    fonts.bring_list(os.fsdecode(runtime))
     _find_packages(os.fsdecode(runtime))
     if sealed:
         _import_late_ones([])
@@ -251,8 +253,8 @@ def _get_libraries_ready():
             for name in late:
                 _try_import(name)
     if "matplotlib" in sys.modules:
-        fonts = os.path.join(sys.modules["matplotlib"].get_data_path(), "fonts/ttf")
-        scratch_files.keep(*(os.path.join(fonts, name) for name in os.listdir(fonts) if name.startswith(modules.FONTS)))
+        files = os.path.join(sys.modules["matplotlib"].get_data_path(), "fonts/ttf")
+        scratch_files.keep(*(os.path.join(files, name) for name in os.listdir(files) if name.startswith(modules.FONTS)))
 
 
 def get_ready_to_look(imports):
