@@ -19,7 +19,7 @@ use rustix::process::Pid;
 use super::scratch::{Scratch, Usage};
 use super::{Mechanism, Policy};
 use crate::protocol::Excess;
-use crate::sys::{Rusage, cpu_time};
+use crate::sys::{Rusage, cpu_time, have_the_same_memory};
 
 /// What a pipe's buffer holds (pipe(7)); scripts cannot make it larger.
 const PIPE_BYTES: u64 = 64 * 1024;
@@ -37,8 +37,8 @@ const LOCK_BYTES: u64 = 64 * 1024;
 /// More mappings than this no process can have (vm.max_map_count in proc_sys_vm(5)), unless the host allows it.
 const MAX_MAPPINGS: u64 = 65_530;
 
-/// A child that subprocess has made shares its parent's memory until it executes its program, which takes about a
-/// millisecond (vfork(2)), and is counted twice as long.
+/// Where it cannot be asked whose memory is the same: a child that subprocess has made has its parent's until it executes
+/// its program, which takes about a millisecond (vfork(2)), and is counted twice as long.
 const SECOND_LOOK: Duration = Duration::from_millis(3);
 
 /// Watches a worker and all its descendants.
@@ -120,7 +120,7 @@ impl<'a> Watchdog<'a> {
             return true;
         }
         let exact = |processes: &[Process]| {
-            self.over(base(processes), processes, |process, seen| process.exact(self.policy, seen))
+            self.over(base(processes), processes, |process, seen| process.exact(self.policy, processes, seen))
         };
         exact(processes) && {
             std::thread::sleep(SECOND_LOOK);
@@ -246,6 +246,8 @@ pub(super) fn children(directory: &Path) -> Vec<String> {
 /// A process, by a directory in /proc and what its status says (proc_pid_status(5)).
 struct Process {
     directory: PathBuf,
+    number: Option<Pid>,
+    parent: Option<Pid>,
     resident: u64,
     page_tables: u64,
     virtual_size: u64,
@@ -266,11 +268,18 @@ impl Process {
         let status = fs::read_to_string(directory.join("status")).ok()?;
         Some(Self {
             directory,
+            number: number(&status, "Tgid:"),
+            parent: number(&status, "PPid:"),
             resident: kilobytes(&status, "VmRSS:")?,
             page_tables: kilobytes(&status, "VmPTE:").unwrap_or(0),
             virtual_size: kilobytes(&status, "VmSize:").unwrap_or(0),
             threads: field(&status, "Threads:").and_then(|number| number.parse().ok()).unwrap_or(1),
         })
+    }
+
+    /// The same one as it is now: what cannot be read of it may be that of one that has ended.
+    fn again(&self) -> Option<Self> {
+        Self::new(Path::new(&self.number?.as_raw_nonzero().to_string()))
     }
 
     fn bound(&self, policy: &Policy) -> u64 {
@@ -280,12 +289,12 @@ impl Process {
         self.resident + self.page_tables + mappings * MAPPING_BYTES + buffers
     }
 
-    /// `buffers` are those that have been counted already.
-    fn exact(&self, policy: &Policy, buffers: &mut HashSet<String>) -> u64 {
+    /// One of `all`. `buffers` are those that have been counted already.
+    fn exact(&self, policy: &Policy, all: &[Self], buffers: &mut HashSet<String>) -> u64 {
         let (mut files, mut epolls, mut buffered) = (0, 0, 0);
         // Where it cannot be read, the bound is all that is known.
         let directory = self.directory.join("fd");
-        let Ok(numbers) = entries(&directory) else { return self.bound(policy) };
+        let Ok(numbers) = entries(&directory) else { return self.again().map_or(0, |now| now.bound(policy)) };
         for link in numbers.into_iter().filter_map(|number| fs::read_link(directory.join(number)).ok()) {
             let link = link.to_string_lossy();
             files += 1;
@@ -296,7 +305,14 @@ impl Process {
             }
         }
         let watches = epolls * files * policy.watch_bytes;
-        self.share() + self.page_tables + self.mappings() * MAPPING_BYTES + buffered + watches
+        let memory = || self.share() + self.page_tables + self.mappings() * MAPPING_BYTES;
+        if self.has_memory_of_its_parent(all) { buffered + watches } else { memory() + buffered + watches }
+    }
+
+    /// Whether it is a child whose memory is counted as that of its parent, which is one of `all`.
+    fn has_memory_of_its_parent(&self, all: &[Self]) -> bool {
+        let (Some(own), Some(parent)) = (self.number, self.parent) else { return false };
+        have_the_same_memory(own, parent) && all.iter().any(|process| process.number == Some(parent))
     }
 
     /// The size of all mappings but private writable ones and code (proc_pid_statm(5)); bytes.
@@ -333,7 +349,9 @@ impl Process {
     /// Its share of resident pages, a page divided among those who map it (proc_pid_smaps(5)), without the scratch
     /// space's, which are counted as files. All of them where the kernel does not say.
     fn share(&self) -> u64 {
-        let Ok(rollup) = fs::read_to_string(self.directory.join("smaps_rollup")) else { return self.resident };
+        let Ok(rollup) = fs::read_to_string(self.directory.join("smaps_rollup")) else {
+            return self.again().map_or(0, |now| now.resident);
+        };
         let share = kilobytes(&rollup, "Pss:").unwrap_or(self.resident);
         share.saturating_sub(kilobytes(&rollup, "Pss_Shmem:").unwrap_or(0))
     }
@@ -363,6 +381,10 @@ fn kilobytes(text: &str, name: &str) -> Option<u64> {
 
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+fn number(text: &str, name: &str) -> Option<Pid> {
+    Pid::from_raw(field(text, name)?.parse().ok()?)
 }
 
 /// The size of the mapping that a line of maps begins with (proc_pid_maps(5)).

@@ -1,4 +1,4 @@
-//! What a process may do, as others of its user can change it; and an attempt on another's memory.
+//! What a process may do, as others of its user can change it; what it has in memory, and an attempt on another's.
 
 use std::io;
 
@@ -57,4 +57,14 @@ pub fn read_memory(process: Pid) -> io::Result<()> {
     let read =
         unsafe { libc::process_vm_readv(process.as_raw_nonzero().get(), &raw const local, 1, &raw const remote, 1, 0) };
     if read < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Whether two processes have the same memory, as a child and its parent until the child executes its program (vfork(2)).
+/// No where that may not be asked: it takes the right to trace both (kcmp(2)).
+pub fn have_the_same_memory(one: Pid, other: Pid) -> bool {
+    /// KCMP_VM of include/uapi/linux/kcmp.h.
+    const MEMORY: libc::c_int = 1;
+    let number = |process: Pid| process.as_raw_nonzero().get();
+    // SAFETY: no buffer is passed.
+    unsafe { libc::syscall(libc::SYS_kcmp, number(one), number(other), MEMORY, 0, 0) == 0 }
 }

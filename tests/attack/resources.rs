@@ -62,6 +62,14 @@ fn memory() -> Vec<Scenario> {
         ),
         attack(
             P,
+            "mem-twin",
+            "holds 350 MB, and as much in a child with the same figures",
+            Drive::Scripts(|_| {
+                vec![step(program!("mem_twin")).inputs(json!({ "megabytes": 350 })).judge(Judge::AtMost(MEMORY_MB))]
+            }),
+        ),
+        attack(
+            P,
             "mem-buffers",
             "fills the buffers of sockets in ten processes",
             Drive::Scripts(|_| {

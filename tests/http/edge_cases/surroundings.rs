@@ -151,6 +151,25 @@ async fn memory_that_was_freed_does_not_count() {
     Server::shared().execute(script).await.succeeds("1", "");
 }
 
+/// Until it executes its program it has its parent's memory, which is a while where it has many places to look for it in.
+#[tokio::test]
+async fn a_child_that_looks_for_its_program_counts_once() {
+    let script = "
+        import subprocess
+
+        def main():
+            block, misses = b'x' * 300_000_000, 0
+            path = ':'.join(['/nowhere'] * 10_000)
+            for _ in range(20):
+                try:
+                    subprocess.run(['no-such-program'], env={'PATH': path})
+                except FileNotFoundError:
+                    misses += 1
+            return misses
+    ";
+    Server::shared().execute(script).await.succeeds("20", "");
+}
+
 #[tokio::test]
 async fn no_two_runs_draw_the_same() {
     let script = "
