@@ -35,8 +35,9 @@ test: layer tools ## build what is needed and pass all tests
 	$(MAKE) --no-print-directory -j2 package test-programs
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-3} cargo test --locked --features otlp
 
+# Nicely, because a package takes longer: the end of it is linking, which one processor does while the other has time for this.
 test-programs:
-	cargo test --locked --features otlp --no-run
+	nice cargo test --locked --features otlp --no-run
 
 key: ## make an API key (NAME=...): the key for the caller, its digest for EXECUTOR_API_KEYS
 	@key=$$(head -c 24 /dev/urandom | base64 | tr '+/' '-_') && printf 'key:    %s\ndigest: %s:%s\n' \
