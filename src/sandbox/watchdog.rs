@@ -246,7 +246,7 @@ pub(super) fn children(directory: &Path) -> Vec<String> {
 /// A process, by a directory in /proc and what its status says (proc_pid_status(5)).
 struct Process {
     directory: PathBuf,
-    number: Option<Pid>,
+    number: Pid,
     parent: Option<Pid>,
     resident: u64,
     page_tables: u64,
@@ -268,7 +268,7 @@ impl Process {
         let status = fs::read_to_string(directory.join("status")).ok()?;
         Some(Self {
             directory,
-            number: number(&status, "Tgid:"),
+            number: number(&status, "Tgid:")?,
             parent: number(&status, "PPid:"),
             resident: kilobytes(&status, "VmRSS:")?,
             page_tables: kilobytes(&status, "VmPTE:").unwrap_or(0),
@@ -279,7 +279,7 @@ impl Process {
 
     /// The same one as it is now: what cannot be read of it may be that of one that has ended.
     fn again(&self) -> Option<Self> {
-        Self::new(Path::new(&self.number?.as_raw_nonzero().to_string()))
+        Self::new(Path::new(&self.number.as_raw_nonzero().to_string()))
     }
 
     fn bound(&self, policy: &Policy) -> u64 {
@@ -305,14 +305,19 @@ impl Process {
             }
         }
         let watches = epolls * files * policy.watch_bytes;
-        let memory = || self.share() + self.page_tables + self.mappings() * MAPPING_BYTES;
-        if self.has_memory_of_its_parent(all) { buffered + watches } else { memory() + buffered + watches }
+        let memory = if self.has_memory_of_its_parent(all) {
+            0
+        } else {
+            self.share() + self.page_tables + self.mappings() * MAPPING_BYTES
+        };
+        memory + buffered + watches
     }
 
     /// Whether it is a child whose memory is counted as that of its parent, which is one of `all`.
     fn has_memory_of_its_parent(&self, all: &[Self]) -> bool {
-        let (Some(own), Some(parent)) = (self.number, self.parent) else { return false };
-        have_the_same_memory(own, parent) && all.iter().any(|process| process.number == Some(parent))
+        self.parent.is_some_and(|parent| {
+            have_the_same_memory(self.number, parent) && all.iter().any(|process| process.number == parent)
+        })
     }
 
     /// The size of all mappings but private writable ones and code (proc_pid_statm(5)); bytes.

@@ -63,7 +63,7 @@ fn memory() -> Vec<Scenario> {
         attack(
             P,
             "mem-twin",
-            "holds 350 MB, and as much in a child with the same figures",
+            "holds 350 MB, and as much in a child that was given the same",
             Drive::Scripts(|_| {
                 vec![step(program!("mem_twin")).inputs(json!({ "megabytes": 350 })).judge(Judge::AtMost(MEMORY_MB))]
             }),
