@@ -51,7 +51,11 @@ pub const SETTINGS: [Setting; 33] = [
     Setting { name: "EXECUTOR_MAX_REQUEST_BYTES", default: "6291456", meaning: "size of a request's body" },
     Setting { name: "EXECUTOR_MAX_FILES", default: "64", meaning: "files that a request may bring, and that an answer may" },
     Setting { name: "EXECUTOR_MAX_FILE_BYTES", default: "8388608", meaning: "size of all files that a request may bring, and of all that an answer may" },
-    Setting { name: "EXECUTOR_CONCURRENCY", default: "the processors", meaning: "jobs that run at the same time" },
+    Setting {
+        name: "EXECUTOR_CONCURRENCY",
+        default: "the processors",
+        meaning: "jobs that run at the same time; while one caller has all these places, one more job runs if its caller has none",
+    },
     Setting { name: "EXECUTOR_QUEUE", default: "512", meaning: "jobs that wait for their turn; more are answered with 503" },
     Setting { name: "EXECUTOR_QUEUE_SECONDS", default: "10", meaning: "time a job waits for its turn before it is answered with 503" },
     Setting { name: "EXECUTOR_GRACE_SECONDS", default: "9", meaning: "time that running jobs get to finish after SIGTERM" },

@@ -63,7 +63,7 @@ class Lambda:
 @dataclass(frozen=True)
 class CloudRun:
     cpus: int = 2  # so EXECUTOR_CONCURRENCY is 2
-    memory_gib: float = 2.0  # 2 jobs of 512 MiB, their scratch space of 64 MiB each, and 0.1 GiB at rest
+    memory_gib: float = 2.5  # deploy/cloudrun.yaml: 3 jobs of 512 MiB, their scratch space of 64 MiB each, and the service
     concurrency: int = 8  # requests that an instance is given at a time: 2 run, the others wait in its queue
     target: float = 0.6  # listed (About instance autoscaling): of processors and of concurrency
     average_seconds: int = 60  # listed: over which use is averaged

@@ -157,10 +157,10 @@ impl Executor {
         Ok(Self {
             pool: Arc::new(pool),
             integrity: posture.policy.has(Mechanism::Seal).then(Integrity::of_this_process),
+            queue: Queue::new(concurrency, posture.spare(), config.queue, config.queue_wait),
             posture,
             collect: Collect::new(config),
             metrics,
-            queue: Queue::new(concurrency, config.queue, config.queue_wait),
             phase: watch::Sender::new(Phase::Serving),
         })
     }

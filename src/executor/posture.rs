@@ -12,8 +12,8 @@ use crate::sandbox::{self, Policy, Promise};
 fn watch_bytes(policy: &Policy, concurrency: usize) -> u64 {
     let limit = std::fs::read_to_string("/proc/sys/fs/epoll/max_user_watches");
     let limit = limit.ok().and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(u64::MAX);
-    // All scripts together may take half of them.
-    let share = limit / 2 / concurrency.max(1) as u64;
+    // All scripts together may take half of them, the one on the spare place included.
+    let share = limit / 2 / (concurrency as u64 + 1);
     policy.watch_bytes.max(policy.memory_bytes / share.max(1))
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Callers take turns, however many jobs each of them has waiting: round-robin fair queueing (Nagle, RFC 970). Where there is
 //! no room to wait, the caller with the longest queue loses its newest job (McKenney, Stochastic Fairness Queueing, 1990).
+//!
+//! Turns are not enough: a place is held for as long as a job runs. While one caller holds all places, a spare one is given to
+//! a caller that has none. So a single caller may use all places, and a second one still begins at once.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,15 +15,17 @@ use tokio::time::Instant;
 
 use crate::access::{Caller, Id};
 
-/// One job counts a tenth in the mean time that jobs take.
+/// Share of one sample in a mean: a tenth.
 const WEIGHT: u32 = 10;
 
 /// The jobs that wait, and the places in which they run.
 pub struct Queue {
     state: Mutex<State>,
-    /// How many places somebody has.
+    /// Number of places that are taken, the spare one included.
     taken: watch::Sender<usize>,
     places: usize,
+    /// Places for callers that have none, while one other caller holds all of `places`.
+    spare: usize,
     /// How many jobs may wait or run.
     room: usize,
     patience: Duration,
@@ -35,14 +40,16 @@ pub struct Busy {
 
 #[derive(Default)]
 struct State {
-    free: usize,
+    taken: usize,
     /// Those who have jobs that wait, in the order of their turns.
     lines: VecDeque<Line>,
     /// How many places each caller has.
     running: HashMap<Id, usize>,
     /// Jobs that wait, or run and are not answered yet.
     admitted: usize,
-    /// Mean time that a place is taken.
+    /// Mean time that jobs of a caller hold a place, for each caller that has jobs here.
+    means: HashMap<Id, Duration>,
+    /// The same for any other caller: the mean of those that have left. Each counts once, however many jobs it had.
     mean: Duration,
     tickets: u64,
 }
@@ -71,11 +78,11 @@ struct Taken {
 pub struct Admission(Arc<Queue>);
 
 impl Queue {
-    /// `places`: jobs that run at the same time. `waiting`: jobs that wait, each for `patience` at the most.
-    pub fn new(places: usize, waiting: usize, patience: Duration) -> Arc<Self> {
-        let state = State { free: places, ..State::default() };
-        let taken = watch::Sender::new(0);
-        Arc::new(Self { state: Mutex::new(state), taken, places, room: places + waiting, patience })
+    /// `places`: jobs that run at the same time; `spare`: 1 if one more may run while a single caller holds all of them, else 0.
+    /// `waiting`: jobs that wait, each for `patience` at the most.
+    pub fn new(places: usize, spare: usize, waiting: usize, patience: Duration) -> Arc<Self> {
+        let (state, taken) = (Mutex::default(), watch::Sender::new(0));
+        Arc::new(Self { state, taken, places, spare, room: places + waiting, patience })
     }
 
     /// Waits for a place, unless the wait would be too long. Fails too when it has been.
@@ -89,7 +96,7 @@ impl Queue {
         match tokio::time::timeout(self.patience, place).await {
             Ok(Ok(place)) => Ok((place, admission)),
             // Another caller, who had less, has got its room.
-            Ok(Err(_)) | Err(_) => Err(self.busy()),
+            Ok(Err(_)) | Err(_) => Err(self.busy(&self.lock(), &caller.id)),
         }
     }
 
@@ -102,17 +109,18 @@ impl Queue {
     /// How many jobs run and how many wait.
     pub fn length(&self) -> (usize, usize) {
         let state = self.lock();
-        (self.places - state.free, state.waiting())
+        (state.taken, state.waiting())
     }
 
     fn admit(self: &Arc<Self>, caller: &Caller) -> Result<(u64, oneshot::Receiver<Place>), Busy> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.lock();
-        if self.wait(state.ahead_of(&caller.id), state.mean) > self.patience {
-            return Err(self.busy_with(&state));
-        }
-        if state.admitted >= self.room && !state.push_out_for(&caller.id) {
-            return Err(self.busy_with(&state));
+        // A job that begins at once needs no room to wait, and an estimate could only be wrong about it.
+        if !self.may_begin(&state, caller) {
+            let is_in_vain = self.wait(&state, &caller.id) > self.patience;
+            if is_in_vain || state.admitted >= self.room && !state.push_out_for(&caller.id) {
+                return Err(self.busy(&state, &caller.id));
+            }
         }
         state.admitted += 1;
         state.tickets += 1;
@@ -122,10 +130,16 @@ impl Queue {
         Ok((number, receiver))
     }
 
+    /// Tells whether there is a place for the caller's next job.
+    fn may_begin(&self, state: &State, caller: &Caller) -> bool {
+        let is_spare_for = |id| state.running.len() == 1 && !state.running.contains_key(id);
+        let is_free = state.taken < self.places || state.taken < self.places + self.spare && is_spare_for(&caller.id);
+        is_free && state.may_run(caller)
+    }
+
     /// Gives free places to those whose turn it is.
     fn give_places(self: &Arc<Self>, state: &mut State) {
-        while state.free > 0 {
-            let Some(at) = state.lines.iter().position(|line| state.may_run(&line.caller)) else { break };
+        while let Some(at) = state.lines.iter().position(|line| self.may_begin(state, &line.caller)) {
             let Some(mut line) = state.lines.remove(at) else { break };
             let next = line.waiting.pop_front();
             let id = line.caller.id.clone();
@@ -136,41 +150,50 @@ impl Queue {
             let place = Place(Some(Taken { queue: Arc::clone(self), id: id.clone(), since: Instant::now() }));
             match ticket.place.send(place) {
                 Ok(()) => {
-                    state.free -= 1;
+                    state.taken += 1;
                     *state.running.entry(id).or_default() += 1;
                 }
                 // Nobody waits for it any more. It was never taken.
                 Err(mut place) => drop(place.0.take()),
             }
         }
-        self.taken.send_replace(self.places - state.free);
+        self.taken.send_replace(state.taken);
     }
 
-    fn release(self: &Arc<Self>, taken: &Taken) {
+    fn release(self: &Arc<Self>, Taken { id, since, .. }: &Taken) {
         let mut state = self.lock();
-        state.free += 1;
-        if let Some(running) = state.running.get_mut(&taken.id) {
+        state.taken -= 1;
+        if let Some(running) = state.running.get_mut(id) {
             *running -= 1;
             if *running == 0 {
-                state.running.remove(&taken.id);
+                state.running.remove(id);
             }
         }
-        state.mean = (state.mean * (WEIGHT - 1) + taken.since.elapsed()) / WEIGHT;
+        let took = since.elapsed();
+        state.means.entry(id.clone()).and_modify(|mean| *mean = with_sample(*mean, took)).or_insert(took);
         self.give_places(&mut state);
+        state.forget_if_gone(id);
     }
 
-    /// How long those who are ahead are going to take, as far as jobs of late tell.
-    fn wait(&self, ahead: usize, mean: Duration) -> Duration {
-        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        mean.saturating_mul(number(ahead)) / number(self.places)
+    /// Estimates how long the next job of this caller waits: the time that those ahead of it take, by their callers' means.
+    fn wait(&self, state: &State, id: &Id) -> Duration {
+        let own = state.waiting_of(id);
+        // Whoever holds all places gets none of the spare one, for which others wait.
+        let holds_all = |other: &Id| self.spare > 0 && state.running_of(other) >= self.places;
+        let others = state.lines.iter().filter(|line| {
+            let other = &line.caller;
+            other.id != *id && state.may_run(other) && !holds_all(&other.id)
+        });
+        let ahead = others.map(|line| (line.waiting.len().min(own + 1), &line.caller.id)).chain([(own, id)]);
+        let time = ahead.fold(Duration::ZERO, |time, (jobs, id)| {
+            time.saturating_add(state.mean_of(id).saturating_mul(number(jobs)))
+        });
+        time / number(self.places)
     }
 
-    fn busy(&self) -> Busy {
-        self.busy_with(&self.lock())
-    }
-
-    fn busy_with(&self, state: &State) -> Busy {
-        Busy { retry: self.wait(state.waiting() + 1, state.mean) }
+    /// Refuses a job: there may be a place for it after the estimated wait and the time of one such job.
+    fn busy(&self, state: &State, id: &Id) -> Busy {
+        Busy { retry: self.wait(state, id).saturating_add(state.mean_of(id) / number(self.places)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -187,16 +210,17 @@ impl State {
         self.lines.iter().find(|line| line.caller.id == *id).map_or(0, |line| line.waiting.len())
     }
 
-    /// How many jobs get a place before the next one of this caller. Those who have as many places as they may get none.
-    fn ahead_of(&self, id: &Id) -> usize {
-        let own = self.waiting_of(id);
-        let others = self.lines.iter().filter(|line| line.caller.id != *id && self.may_run(&line.caller));
-        own + others.map(|line| line.waiting.len().min(own + 1)).sum::<usize>()
+    fn running_of(&self, id: &Id) -> usize {
+        self.running.get(id).copied().unwrap_or(0)
     }
 
+    fn mean_of(&self, id: &Id) -> Duration {
+        self.means.get(id).copied().unwrap_or(self.mean)
+    }
+
+    /// Tells whether the caller has fewer places than it may have.
     fn may_run(&self, caller: &Caller) -> bool {
-        let running = self.running.get(&caller.id).copied().unwrap_or(0);
-        caller.concurrency.is_none_or(|limit| running < limit)
+        caller.concurrency.is_none_or(|limit| self.running_of(&caller.id) < limit)
     }
 
     fn line_of(&mut self, caller: &Caller) -> &mut Line {
@@ -224,7 +248,27 @@ impl State {
             line.waiting.retain(|waiting| waiting.number != ticket);
         }
         self.lines.retain(|line| !line.waiting.is_empty());
+        self.forget_if_gone(id);
     }
+
+    /// Keeps of a caller that has no job here any more only its share in the mean of all.
+    fn forget_if_gone(&mut self, id: &Id) {
+        if self.running_of(id) == 0
+            && self.waiting_of(id) == 0
+            && let Some(mean) = self.means.remove(id)
+        {
+            self.mean = with_sample(self.mean, mean);
+        }
+    }
+}
+
+/// Exponentially weighted moving average.
+fn with_sample(mean: Duration, sample: Duration) -> Duration {
+    (mean * (WEIGHT - 1) + sample) / WEIGHT
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 impl Drop for Place {
@@ -280,7 +324,7 @@ mod tests {
 
     #[tokio::test]
     async fn callers_take_turns_however_many_jobs_they_have() {
-        let queue = Queue::new(1, 8, Duration::from_mins(1));
+        let queue = Queue::new(1, 0, 8, Duration::from_mins(1));
         let order = Arc::default();
         let first = queue.enter(&caller("first")).await.unwrap();
         let mut jobs = Vec::new();
@@ -302,7 +346,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_has_most_makes_room_for_others_when_there_is_none() {
-        let queue = Queue::new(1, 3, Duration::from_mins(1));
+        let queue = Queue::new(1, 0, 3, Duration::from_mins(1));
         let order = Arc::default();
         let first = queue.enter(&caller("first")).await.unwrap();
         let mut hogs = Vec::new();
@@ -327,7 +371,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_caller_has_no_more_places_than_it_may() {
-        let queue = Queue::new(3, 8, Duration::from_millis(50));
+        let queue = Queue::new(3, 0, 8, Duration::from_millis(50));
         let two = Caller { concurrency: Some(2), ..caller("two") };
         let _one = queue.enter(&two).await.unwrap();
         let other = queue.enter(&two).await.unwrap();
@@ -339,7 +383,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_who_would_wait_in_vain() {
-        let queue = Queue::new(1, 100, Duration::from_secs(10));
+        let queue = Queue::new(1, 0, 100, Duration::from_secs(10));
         for _ in 0..50 {
             let place = queue.enter(&caller("slow")).await.unwrap();
             tokio::time::advance(Duration::from_secs(4)).await;
@@ -365,7 +409,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_waits_for_a_place_of_its_own_is_in_nobodys_way() {
-        let queue = Queue::new(2, 8, Duration::from_secs(10));
+        let queue = Queue::new(2, 0, 8, Duration::from_secs(10));
         for _ in 0..50 {
             let place = queue.enter(&caller("slow")).await.unwrap();
             tokio::time::advance(Duration::from_secs(30)).await;
@@ -381,7 +425,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_goes_away_takes_nothing_along() {
-        let queue = Queue::new(1, 8, Duration::from_mins(1));
+        let queue = Queue::new(1, 0, 8, Duration::from_mins(1));
         let order = Arc::default();
         let first = queue.enter(&caller("first")).await.unwrap();
         let gone = line_up(&queue, caller("gone"), &order);
@@ -391,5 +435,133 @@ mod tests {
         assert_eq!((queue.length(), queue.lock().admitted), ((1, 0), 1));
         drop(first);
         queue.enter(&caller("next")).await.unwrap();
+    }
+
+    /// Has a caller take so many places, each at once.
+    async fn take(queue: &Arc<Queue>, name: &str, number: usize) -> Vec<(Place, Admission)> {
+        let begun = Instant::now();
+        let mut taken = Vec::new();
+        for _ in 0..number {
+            taken.push(queue.enter(&caller(name)).await.unwrap());
+        }
+        assert_eq!(begun.elapsed(), Duration::ZERO, "{name} had to wait");
+        taken
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_holds_all_places_does_not_shut_others_out() {
+        let queue = Queue::new(2, 1, 512, Duration::from_secs(10));
+        let hog = take(&queue, "hog", 2).await;
+        let waiting = line_up(&queue, caller("hog"), &Arc::default());
+        waits(&queue, 1).await;
+        for number in 0..12 {
+            let other = take(&queue, &format!("other {number}"), 1).await;
+            assert_eq!(queue.length(), (3, 1));
+            tokio::time::advance(Duration::from_millis(500)).await;
+            drop(other);
+            assert_eq!(queue.length(), (2, 1), "the spare place is not for the hog");
+        }
+        drop(hog);
+        assert!(waiting.await.unwrap());
+        queue.idle().await;
+        let state = queue.lock();
+        assert!(state.running.is_empty() && state.means.is_empty() && state.admitted == 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lone_caller_has_all_places_and_not_the_spare_one() {
+        for places in 1..4 {
+            let queue = Queue::new(places, 1, 0, Duration::from_mins(1));
+            let _lone = take(&queue, "lone", places).await;
+            assert!(queue.enter(&caller("lone")).await.is_err());
+            let _other = take(&queue, "other", 1).await;
+            assert_eq!(queue.length(), (places + 1, 0));
+            assert!(queue.enter(&caller("other")).await.is_err() && queue.enter(&caller("third")).await.is_err());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_there_is_no_spare_place_others_wait() {
+        let queue = Queue::new(1, 0, 1, Duration::from_millis(50));
+        let _hog = take(&queue, "hog", 1).await;
+        assert!(queue.enter(&caller("other")).await.is_err());
+        assert_eq!(queue.length(), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_callers_that_share_the_places_leave_no_spare_one() {
+        let queue = Queue::new(2, 1, 8, Duration::from_millis(50));
+        let (one, _two) = (take(&queue, "one", 1).await, take(&queue, "two", 1).await);
+        assert!(queue.enter(&caller("third")).await.is_err());
+        drop(one);
+        take(&queue, "third", 1).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_the_spare_place_was_needed_no_more_jobs_run_than_before() {
+        let queue = Queue::new(2, 1, 8, Duration::from_mins(1));
+        let order = Arc::default();
+        let mut hog = take(&queue, "hog", 2).await;
+        let second = take(&queue, "second", 1).await;
+        let mut jobs = Vec::new();
+        for (number, name) in ["hog", "second", "third"].into_iter().enumerate() {
+            jobs.push(line_up(&queue, caller(name), &order));
+            waits(&queue, number + 1).await;
+        }
+        hog.pop();
+        assert_eq!(queue.length(), (2, 3), "a place that is given back is the spare one");
+        // Each job ends as soon as it has begun.
+        drop(second);
+        for job in jobs {
+            assert!(job.await.unwrap());
+        }
+        assert_eq!(*order.lock().unwrap(), ["hog", "second", "third"]);
+        assert_eq!(queue.length(), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_callers_long_jobs_are_not_expected_of_others() {
+        let queue = Queue::new(2, 1, 100, Duration::from_secs(10));
+        let order = Arc::default();
+        let mut hog = take(&queue, "hog", 2).await;
+        for _ in 0..50 {
+            tokio::time::advance(Duration::from_secs(15)).await;
+            hog.remove(0);
+            hog.extend(take(&queue, "hog", 1).await);
+        }
+        let mut jobs = vec![line_up(&queue, caller("hog"), &order)];
+        waits(&queue, 1).await;
+        let begun = Instant::now();
+        assert!(queue.enter(&caller("hog")).await.is_err(), "its next jobs would wait for 15 s");
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        let second = take(&queue, "second", 1).await;
+        for number in 0..50 {
+            jobs.push(line_up(&queue, caller(&format!("other {number}")), &order));
+            waits(&queue, number + 2).await;
+        }
+        drop(second);
+        drop(hog);
+        for job in jobs {
+            assert!(job.await.unwrap());
+        }
+        assert_eq!((queue.length(), queue.lock().means.len()), ((0, 0), 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_can_begin_at_once_is_not_refused_by_an_estimate() {
+        let queue = Queue::new(1, 1, 100, Duration::from_secs(10));
+        for _ in 0..50 {
+            let place = take(&queue, "slow", 1).await;
+            tokio::time::advance(Duration::from_secs(30)).await;
+            drop(place);
+        }
+        let slow = take(&queue, "slow", 1).await;
+        let waiting = line_up(&queue, caller("slow"), &Arc::default());
+        waits(&queue, 1).await;
+        assert!(queue.enter(&caller("slow")).await.is_err());
+        take(&queue, "other", 1).await;
+        drop(slow);
+        assert!(waiting.await.unwrap());
+        take(&queue, "slow", 1).await;
     }
 }

@@ -108,6 +108,11 @@ impl Posture {
         if self.policy.has(Mechanism::Seal) { 1 } else { allowed }
     }
 
+    /// Number of scripts that may run beyond those, for a caller that has none while another one has all places.
+    pub fn spare(&self) -> usize {
+        usize::from(!self.policy.has(Mechanism::Seal))
+    }
+
     pub fn missing(&self) -> &[SandboxError] {
         &self.missing
     }

@@ -334,10 +334,10 @@ fn settings() -> BTreeMap<String, String> {
 fn an_instance_has_room_for_all_that_runs_in_it() {
     let settings = settings();
     let number = |name: &str| -> u64 { settings[name].parse().unwrap_or_else(|_| panic!("{name}: {settings:?}")) };
-    let gibibytes: u64 = settings["memory"].trim_end_matches("Gi").parse().expect("GiB");
+    let mebibytes: u64 = settings["memory"].trim_end_matches("Mi").parse().expect("MiB");
     let concurrency = number("EXECUTOR_CONCURRENCY");
-    let scripts = concurrency * (number("EXECUTOR_MEMORY_MB") + number("EXECUTOR_SCRATCH_MB"));
-    assert!(scripts + 640 <= gibibytes * 1024, "{settings:?}");
+    let scripts = (concurrency + 1) * (number("EXECUTOR_MEMORY_MB") + number("EXECUTOR_SCRATCH_MB"));
+    assert!(scripts + 640 <= mebibytes, "{settings:?}");
     assert_eq!(concurrency, number("cpu"));
     assert!(number("containerConcurrency") >= concurrency);
     let longest = number("EXECUTOR_QUEUE_SECONDS") + 2 * number("EXECUTOR_TIMEOUT_SECONDS");

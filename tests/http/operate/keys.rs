@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use crate::support::{Directory, PATIENCE, Reply, Server};
 
-/// SHA-256 of `first key` and of `second key`.
+/// SHA-256 of `first key`, `second key` and `third key`.
 pub const FIRST: &str = "dd38fe87fa52119289f4a02e401db807600dbfe87d720b35e6d0aff7343a85ab";
 pub const SECOND: &str = "2f2d68ba5b8b6487262c33ead2cf950808cca51bb18b2d49509ce2b30f09f80e";
+pub const THIRD: &str = "0c5b35f53cfd36aabdf26b54890e82343bb23ee0e4d92ec42afb0cd4cb2454d7";
 
 const SCRIPT: &str = r#"{"script":"def main(): return 5"}"#;
 

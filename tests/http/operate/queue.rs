@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use tokio::task::JoinSet;
 
-use super::keys::{FIRST, SECOND};
-use super::metrics::Scrape;
+use super::keys::{FIRST, SECOND, THIRD};
+use super::metrics::{Scrape, until};
+use crate::support::server::AT_ONCE;
 use crate::support::{Reply, Server};
 
 const SLOW: &str = r#"{"script":"import time\ndef main():\n    time.sleep(0.2)\n    return 5"}"#;
+const LONG: &str = r#"{"script":"import time\ndef main(): time.sleep(2)"}"#;
+const ENDLESS: &str = r#"{"script":"import time\ndef main(): time.sleep(29)"}"#;
 const FAST: &str = r#"{"script":"def main(): return 5"}"#;
 
 async fn ask(server: &Server, key: &str, body: &'static str) -> Reply {
@@ -37,7 +40,7 @@ async fn hog(server: &Arc<Server>, waiting: u64) -> JoinSet<Reply> {
 }
 
 fn server(variables: &[(&str, &str)]) -> Arc<Server> {
-    let keys = format!("hog:{FIRST},other:{SECOND}");
+    let keys = format!("hog:{FIRST},other:{SECOND},third:{THIRD}");
     let mut all = vec![("EXECUTOR_API_KEYS", keys.as_str()), ("EXECUTOR_CONCURRENCY", "1"), ("EXECUTOR_PRELOAD", "")];
     all.extend(variables);
     Arc::new(Server::with(&all))
@@ -62,7 +65,13 @@ async fn a_caller_with_many_jobs_does_not_keep_others_waiting() {
 #[tokio::test]
 async fn a_caller_with_many_jobs_does_not_take_the_room_of_others() {
     let server = server(&[("EXECUTOR_QUEUE_SECONDS", "60"), ("EXECUTOR_QUEUE", "8")]);
-    let mut jobs = hog(&server, 8).await;
+    // With the one place and the spare one taken, there is room for seven to wait.
+    let third = tokio::spawn({
+        let server = Arc::clone(&server);
+        async move { ask(&server, "third key", LONG).await }
+    });
+    while Scrape::with_key(&server, "second key").await.value("executor_jobs_running") == 0 {}
+    let mut jobs = hog(&server, 7).await;
     ask(&server, "first key", SLOW).await.failure_with(503);
     ask(&server, "second key", FAST).await.succeeds("5", "");
     let mut refused = 0;
@@ -76,6 +85,30 @@ async fn a_caller_with_many_jobs_does_not_take_the_room_of_others() {
         }
     }
     assert_eq!(refused, 1);
+    third.await.expect("the request does not panic").succeeds("null", "");
+}
+
+/// Callers are told apart by their addresses here, and the hog's scripts last longer than others would wait.
+#[tokio::test]
+async fn a_caller_that_has_all_places_does_not_shut_others_out() {
+    let variables = [("EXECUTOR_CONCURRENCY", "2"), ("EXECUTOR_PROXIES", "1"), ("EXECUTOR_PRELOAD", "")];
+    let server = Arc::new(Server::with(&variables));
+    let mut hog = JoinSet::new();
+    for _ in 0..3 {
+        let request = server.request(Method::POST, "/execute").header("x-forwarded-for", "192.0.2.1").body(ENDLESS);
+        hog.spawn(request.send());
+    }
+    let has_all =
+        |scrape: &Scrape| (scrape.value("executor_jobs_running"), scrape.value("executor_jobs_waiting")) == (2, 1);
+    until(&server, "the hog has all places", has_all).await;
+    for number in 2..14 {
+        let address = format!("192.0.2.{number}");
+        let start = Instant::now();
+        let request = server.request(Method::POST, "/execute").header("x-forwarded-for", address).body(FAST);
+        server.send(request).await.succeeds("5", "");
+        assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
+    }
+    until(&server, "only the hog is left, with no more than before", has_all).await;
 }
 
 #[tokio::test]
