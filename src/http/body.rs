@@ -35,14 +35,14 @@ pub struct Reader {
 
 /// A body, and its place in the account of all bodies.
 pub struct Received {
-    pub bytes: Bytes,
+    bytes: Vec<u8>,
     held: Vec<OwnedSemaphorePermit>,
 }
 
 impl Received {
-    /// Lets the bytes go; the place is kept as long as what is returned.
-    pub fn forget_bytes(self) -> impl Send + 'static {
-        self.held
+    /// The bytes, and what keeps their place in the account as long as it is there.
+    pub fn split(self) -> (Vec<u8>, impl Send + Sync + 'static) {
+        (self.bytes, self.held)
     }
 }
 
@@ -81,21 +81,20 @@ impl Reader {
     }
 
     async fn collect(&self, body: &mut Body) -> Result<Received, Reply> {
-        let (mut frames, mut total, mut held) = (Vec::new(), 0, Vec::new());
+        let (mut bytes, mut held) = (Vec::new(), Vec::new());
         while let Some(frame) = body.frame().await {
             let incomplete = |_| Reply::error(StatusCode::BAD_REQUEST, "request body ended before it was complete");
-            let Ok(bytes) = frame.map_err(incomplete)?.into_data() else { continue };
-            total += bytes.len();
-            if total > self.limit {
+            let Ok(more) = frame.map_err(incomplete)?.into_data() else { continue };
+            if bytes.len() + more.len() > self.limit {
                 return Err(self.too_large());
             }
-            let units = u32::try_from(bytes.len() / UNIT + 1).unwrap_or(u32::MAX);
+            let units = u32::try_from(more.len() / UNIT + 1).unwrap_or(u32::MAX);
             held.push(Arc::clone(&self.memory).try_acquire_many_owned(units).map_err(|_| {
                 Reply::error(StatusCode::SERVICE_UNAVAILABLE, "too many requests are under way").retry_after(1)
             })?);
-            frames.push(bytes);
+            // At once, so that no body is in memory twice. A large vector grows without being copied (mremap(2)).
+            bytes.extend_from_slice(&more);
         }
-        let bytes = if frames.len() == 1 { frames.remove(0) } else { frames.concat().into() };
         Ok(Received { bytes, held })
     }
 }

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::{Router, middleware};
+use tokio::sync::Semaphore;
 use tracing::{Instrument, info_span};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -40,6 +41,9 @@ use crate::telemetry::metrics::{Metrics, Vitals};
 use record::Record;
 pub use reply::{Reply, ReplyLimit};
 
+/// Bodies above this size, bytes, take longer to parse than others should wait.
+const LARGE_BODY: usize = 64 << 10;
+
 /// What the endpoints work with.
 pub struct Service {
     pub executor: Executor,
@@ -49,6 +53,8 @@ pub struct Service {
     limits: Limits,
     told_limits: packages::Limits,
     bodies: body::Reader,
+    /// Held while a large body is parsed.
+    parsing: Arc<Semaphore>,
     unread: unread::Account,
     /// As many starts of zygotes as have been told of in the log.
     starts_told: AtomicU64,
@@ -91,6 +97,7 @@ impl Service {
             },
             told_limits: packages::Limits::new(config),
             bodies: body::Reader::new(config.max_request_bytes),
+            parsing: Arc::new(Semaphore::new(1)),
             unread: unread::Account::default(),
             starts_told: AtomicU64::new(0),
         }
@@ -105,14 +112,31 @@ impl Service {
         let (limit, deadline) = (extensions.remove::<ReplyLimit>(), extensions.remove::<Deadline>());
         let body = self.bodies.read(request).instrument(info_span!("read")).await?;
         let timeout = caller.timeout.map_or(self.limits.timeout, |timeout| timeout.min(self.limits.timeout));
-        let job = Job::parse(&body.bytes, form, Limits { timeout, ..self.limits })
-            .map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string()))?;
+        let (bytes, held) = body.split();
+        let size = bytes.len();
+        let job = self.parse(bytes, form, Limits { timeout, ..self.limits }).await?;
         let job = match deadline {
             Some(deadline) => job.within(deadline.left()),
             None => job,
         };
-        record.job(&job, body.bytes.len());
-        Ok(Call { job, caller, record, limit, _held: Box::new(body.forget_bytes()) })
+        record.job(&job, size);
+        Ok(Call { job, caller, record, limit, _held: Box::new(held) })
+    }
+
+    /// Parses a body. Large ones are parsed one at a time, beside the threads that serve all callers.
+    async fn parse(&self, body: Vec<u8>, form: Form, limits: Limits) -> Result<Job, Reply> {
+        let parsed = if body.len() > LARGE_BODY {
+            let turn = Arc::clone(&self.parsing).acquire_owned().await;
+            let parse = move || {
+                // Also of a client that goes away meanwhile.
+                let _turn = turn;
+                Job::parse(&body, form, limits)
+            };
+            tokio::task::spawn_blocking(parse).await.map_err(|_| Reply::fault())?
+        } else {
+            Job::parse(&body, form, limits)
+        };
+        parsed.map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string()))
     }
 
     /// Runs a job to its end.

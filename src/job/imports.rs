@@ -4,7 +4,7 @@
 //! them while it is still open, and a script must not be able to do more to it until then than to name modules. What is
 //! found is a hint: a name too many is a module too many, a name too few is an import that comes too late.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::iter::Peekable;
 use std::str::CharIndices;
 
@@ -12,20 +12,30 @@ use std::str::CharIndices;
 const MAX_NAMES: usize = 256;
 const MAX_LENGTH: usize = 128;
 
-/// The names of modules, packages first, each in a line.
+/// The names of modules, packages first, each in a line. The text is read once, in memory that does not depend on its length.
 pub fn imports(script: &str) -> String {
-    let tokens: Vec<Token<'_>> = Tokens { text: script, chars: script.char_indices().peekable() }.collect();
-    let mut found = BTreeSet::new();
-    let mut rest = tokens.as_slice();
-    while let [first, behind @ ..] = rest {
-        rest = match first {
-            Token::Word("import") => plain(behind, &mut found),
-            Token::Word("from") => members(behind, &mut found),
-            Token::Word("import_module" | "__import__") => called(behind, &mut found),
-            _ => behind,
-        };
+    let mut tokens = Ahead::new(script);
+    let mut found = Names::default();
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Word("import") => plain(&mut tokens, &mut found),
+            Token::Word("from") => members(&mut tokens, &mut found),
+            Token::Word("import_module" | "__import__") => called(&mut tokens, &mut found),
+            _ => {}
+        }
     }
-    found.into_iter().filter(|name| name.len() <= MAX_LENGTH).collect::<Vec<_>>().join("\n")
+    found.0.into_iter().collect::<Vec<_>>().join("\n")
+}
+
+#[derive(Default)]
+struct Names(BTreeSet<String>);
+
+impl Names {
+    fn add(&mut self, name: &str) {
+        if self.0.len() < MAX_NAMES && name.len() <= MAX_LENGTH {
+            self.0.insert(name.to_owned());
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,88 +47,134 @@ enum Token<'a> {
     Newline,
 }
 
-/// `import a.b as c, d`. Gives what follows, as the next two do.
-fn plain<'a, 'b>(tokens: &'b [Token<'a>], found: &mut BTreeSet<String>) -> &'b [Token<'a>] {
-    let mut rest = tokens;
-    while let Some((name, behind)) = dotted(rest) {
-        add(&name, found);
-        rest = without_alias(behind);
-        let [Token::Sign(','), behind @ ..] = rest else { break };
-        rest = behind;
+/// `import a.b as c, d`. Takes what belongs to it, as the next ones do.
+fn plain(tokens: &mut Ahead<'_>, found: &mut Names) {
+    while let Some((name, end)) = tokens.dotted() {
+        found.add(&name);
+        tokens.skip(end);
+        tokens.skip_alias();
+        if !tokens.skip_if(Token::Sign(',')) {
+            return;
+        }
     }
-    rest
 }
 
 /// `from a.b import c as d, e`: each may be a module of the package.
-fn members<'a, 'b>(tokens: &'b [Token<'a>], found: &mut BTreeSet<String>) -> &'b [Token<'a>] {
-    let Some((package, [Token::Word("import"), rest @ ..])) = dotted(tokens) else {
+fn members(tokens: &mut Ahead<'_>, found: &mut Names) {
+    let Some((package, end)) = tokens.dotted().filter(|(_, end)| tokens.peek(*end) == Some(Token::Word("import")))
+    else {
         return relative(tokens);
     };
-    add(&package, found);
-    let (mut rest, in_brackets) = match rest {
-        [Token::Sign('('), rest @ ..] => (rest, true),
-        rest => (rest, false),
-    };
+    found.add(&package);
+    tokens.skip(end + 1);
+    let in_brackets = tokens.skip_if(Token::Sign('('));
     loop {
-        rest = match rest {
-            [Token::Newline, behind @ ..] if in_brackets => behind,
-            [Token::Word(name), behind @ ..] => {
-                if package.len() <= MAX_LENGTH {
-                    add(&format!("{package}.{name}"), found);
+        match tokens.peek(0) {
+            Some(Token::Newline) if in_brackets => tokens.skip(1),
+            Some(Token::Sign(',')) => tokens.skip(1),
+            Some(Token::Word(name)) => {
+                if package.len() + name.len() < MAX_LENGTH {
+                    found.add(&format!("{package}.{name}"));
                 }
-                without_alias(behind)
+                tokens.skip(1);
+                tokens.skip_alias();
             }
-            [Token::Sign(','), behind @ ..] => behind,
-            _ => return rest,
-        };
+            _ => return,
+        }
     }
 }
 
 /// `from .a import b` names nothing: a script is in no package.
-fn relative<'a, 'b>(tokens: &'b [Token<'a>]) -> &'b [Token<'a>] {
-    let dots = tokens.iter().take_while(|token| **token == Token::Sign('.')).count();
-    if dots == 0 {
-        return tokens;
+fn relative(tokens: &mut Ahead<'_>) {
+    if !tokens.skip_if(Token::Sign('.')) {
+        return;
     }
-    let behind = dotted(&tokens[dots..]).map_or(&tokens[dots..], |(_, behind)| behind);
-    if let [Token::Word("import"), rest @ ..] = behind { rest } else { behind }
+    while tokens.skip_if(Token::Sign('.')) {}
+    if let Some((_, end)) = tokens.dotted() {
+        tokens.skip(end);
+    }
+    tokens.skip_if(Token::Word("import"));
 }
 
-/// `import_module("a.b")`
-fn called<'a, 'b>(tokens: &'b [Token<'a>], found: &mut BTreeSet<String>) -> &'b [Token<'a>] {
-    if let [Token::Sign('('), Token::Text(name), ..] = tokens
+/// `import_module("a.b")`. Takes nothing.
+fn called(tokens: &mut Ahead<'_>, found: &mut Names) {
+    if tokens.peek(0) == Some(Token::Sign('('))
+        && let Some(Token::Text(name)) = tokens.peek(1)
         && name.split('.').all(|part| !part.is_empty() && part.chars().all(is_part_of_word))
     {
-        add(name, found);
+        found.add(name);
     }
-    tokens
 }
 
-/// A name and what follows it; no relative one.
-fn dotted<'a, 'b>(tokens: &'b [Token<'a>]) -> Option<(String, &'b [Token<'a>])> {
-    let [Token::Word(first), rest @ ..] = tokens else { return None };
-    if *first == "import" {
-        return None;
-    }
-    let (mut name, mut rest) = ((*first).to_owned(), rest);
-    // What is longer is left out in the end.
-    while let [Token::Sign('.'), Token::Word(part), behind @ ..] = rest
-        && name.len() <= MAX_LENGTH
-    {
-        name = format!("{name}.{part}");
-        rest = behind;
-    }
-    Some((name, rest))
+/// Tokens, of which the next ones can be looked at. Each is made once; those that wait are no more than a name has parts.
+struct Ahead<'a> {
+    tokens: Tokens<'a>,
+    waiting: VecDeque<Token<'a>>,
 }
 
-fn without_alias<'a, 'b>(tokens: &'b [Token<'a>]) -> &'b [Token<'a>] {
-    if let [Token::Word("as"), Token::Word(_), rest @ ..] = tokens { rest } else { tokens }
+impl<'a> Iterator for Ahead<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        self.waiting.pop_front().or_else(|| self.tokens.next())
+    }
 }
 
-fn add(name: &str, found: &mut BTreeSet<String>) {
-    if found.len() < MAX_NAMES {
-        found.insert(name.to_owned());
+impl<'a> Ahead<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { tokens: Tokens { text, chars: text.char_indices().peekable() }, waiting: VecDeque::new() }
     }
+
+    fn peek(&mut self, at: usize) -> Option<Token<'a>> {
+        while self.waiting.len() <= at {
+            self.waiting.push_back(self.tokens.next()?);
+        }
+        self.waiting.get(at).copied()
+    }
+
+    /// Takes tokens that were looked at.
+    fn skip(&mut self, count: usize) {
+        self.waiting.drain(..count);
+    }
+
+    fn skip_if(&mut self, token: Token<'_>) -> bool {
+        let is_next = self.peek(0) == Some(token);
+        if is_next {
+            self.skip(1);
+        }
+        is_next
+    }
+
+    fn skip_alias(&mut self) {
+        if self.peek(0) == Some(Token::Word("as")) && matches!(self.peek(1), Some(Token::Word(_))) {
+            self.skip(2);
+        }
+    }
+
+    /// The name that comes next, and how many tokens it has; no relative one.
+    fn dotted(&mut self) -> Option<(String, usize)> {
+        let Some(Token::Word(first)) = self.peek(0) else { return None };
+        if first == "import" {
+            return None;
+        }
+        let (mut name, mut end) = (String::new(), 1);
+        extend(&mut name, first);
+        // A longer one is left out.
+        while name.len() <= MAX_LENGTH
+            && self.peek(end) == Some(Token::Sign('.'))
+            && let Some(Token::Word(part)) = self.peek(end + 1)
+        {
+            name.push('.');
+            extend(&mut name, part);
+            end += 2;
+        }
+        Some((name, end))
+    }
+}
+
+/// Appends a part to a name: of one that is too long no more than shows that it is.
+fn extend(name: &mut String, part: &str) {
+    name.extend(part.chars().take(MAX_LENGTH + 1));
 }
 
 /// Splits a text into what matters here: comments are passed over, literals kept whole.
@@ -231,7 +287,10 @@ mod tests {
         let many = (0..10_000).map(|number| format!("import m{number}")).collect::<Vec<_>>().join("\n");
         assert_eq!(found(&many).len(), super::MAX_NAMES);
         assert_eq!(found(&format!("import {}", "a".repeat(1000))).len(), 0);
+        let long = format!("import {}\n", "a".repeat(1000)).repeat(1000);
+        assert_eq!(found(&format!("{long}{}import b", "(".repeat(100_000))), ["b"]);
         // Each of these would take minutes if names grew with the text.
+        assert_eq!(found(&format!("{}import c", "from ".repeat(100_000))), ["from", "from.c"]);
         let (dots, words) = ("a.".repeat(300_000), "from.".repeat(100_000));
         assert_eq!(found(&format!("import {dots}a\nfrom {dots}a import {}b", "b,".repeat(100_000))), ["b"]);
         assert_eq!(found(&format!("from {words}a")).len(), 0);

@@ -1,5 +1,6 @@
 //! What an operator relies on: who is let in and how often, what is logged and counted, and a long life.
 
+mod bodies;
 mod connections;
 mod deploy;
 mod keys;
