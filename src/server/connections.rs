@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -19,7 +20,7 @@ use tokio::task::JoinSet;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::pace::{Asked, Pace, Paced};
+use super::pace::{Pace, Paced};
 use crate::config::Config;
 use crate::http::peer::{Peer, UntilSent};
 use crate::telemetry::metrics::{Cut, Metrics};
@@ -137,7 +138,7 @@ impl Shared {
         let open = Open { pace: Pace::new(), displaced: Arc::default() };
         let _listed = Listed::new(&self, number, open.clone());
         let (answering, pace) = (Arc::clone(&self), Arc::clone(&open.pace));
-        let service = service_fn(move |request| Arc::clone(&answering).answer(request, peer, pace.ask()));
+        let service = service_fn(move |request| answering.answer(request, peer, &pace));
         let io = TokioIo::new(Paced { stream, pace: Arc::clone(&open.pace) });
         let mut connection = std::pin::pin!(self.protocol.serve_connection(io, service));
         let mut is_stopping = false;
@@ -150,6 +151,9 @@ impl Shared {
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
                         debug!(%error, "a connection failed");
+                    }
+                    if open.pace.is_flooded() {
+                        self.metrics.connection_cut(Cut::Flood);
                     }
                     return;
                 }
@@ -165,16 +169,24 @@ impl Shared {
         }
     }
 
-    async fn answer(
-        self: Arc<Self>,
+    fn answer(
+        &self,
         request: Request<Incoming>,
         peer: SocketAddr,
-        asked: Asked,
-    ) -> Result<Response<Body>, Infallible> {
-        let mut request = request.map(Body::new);
+        pace: &Arc<Pace>,
+    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
+        let (asked, pace) = (pace.ask(), Arc::clone(pace));
+        let mut request = request.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                if frame.data_ref().is_some_and(|data| !data.is_empty()) {
+                    pace.took_body();
+                }
+                frame
+            }))
+        });
         request.extensions_mut().insert(Peer(peer.ip()));
         request.extensions_mut().insert(UntilSent::new(asked));
-        self.router.clone().oneshot(request).await
+        self.router.clone().oneshot(request)
     }
 
     /// Tells the connection that has been idle for longest to end. False: none has been for long enough.

@@ -1,6 +1,7 @@
 //! The front door of Cloud Run and of any other host: the Router behind a port.
 
 mod connections;
+mod frames;
 mod health;
 mod pace;
 

@@ -1,4 +1,9 @@
 //! How a connection gets on: whether something is asked, and whether its client sends and reads at a reasonable pace.
+//!
+//! With HTTP/2 a client can also keep the service busy without asking for anything, by frames such as PING or SETTINGS. Each
+//! frame takes some of a credit, which grows with time and with all that frames are good for: heads of requests, bodies that
+//! are read, and what is written. A client that has none left is cut. Honest ones do not come near that: they send a PING
+//! every few seconds, some SETTINGS in the beginning, and a WINDOW_UPDATE or two for each part of an answer.
 
 use std::any::Any;
 use std::pin::Pin;
@@ -9,6 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::frames::Protocol;
 use crate::http::peer::Answering;
 use crate::telemetry::metrics::Cut;
 
@@ -22,8 +28,18 @@ const STALL: Duration = Duration::from_secs(30);
 /// Bytes a second.
 const RATE: u32 = 32 << 10;
 
-/// The client preface of HTTP/2 (RFC 9113, 3.4). There, frames come that are no part of a request.
-const PREFACE: &[u8] = b"PRI";
+/// Credit that a frame takes. As many as fit into a second can come all the time.
+const FRAME: Duration = Duration::from_millis(20);
+
+/// The credit of a client that has not used any, for 10,000 frames. So many that bring something on may lie unread.
+const CREDIT: Duration = Duration::from_secs(200);
+
+/// As many frames as belong to a request, besides its body: long heads have several, and windows, pings and a reset follow.
+const FRAMES_OF_REQUEST: u32 = 16;
+
+/// For so many bytes that are written one frame is free. The answer to a PING is shorter, so that PINGs do not pay for
+/// themselves.
+const BYTES_OF_FRAME: u32 = 32;
 
 /// What is known of a connection.
 pub struct Pace(Mutex<State>);
@@ -34,9 +50,16 @@ struct State {
     since: Instant,
     /// When the first byte of the next request came.
     head: Option<Instant>,
-    has_read: bool,
-    is_multiplexed: bool,
+    protocol: Protocol,
+    frames: FrameCredit,
     reader: Reader,
+}
+
+/// What a client may still send by HTTP/2.
+struct FrameCredit {
+    left: Duration,
+    since: Instant,
+    is_used_up: bool,
 }
 
 /// How a client reads.
@@ -60,7 +83,8 @@ impl Pace {
     pub fn new() -> Arc<Self> {
         let now = Instant::now();
         let reader = Reader::new(now);
-        let state = State { requests: 0, since: now, head: None, has_read: false, is_multiplexed: false, reader };
+        let (protocol, frames) = (Protocol::Unknown(0), FrameCredit::new(now));
+        let state = State { requests: 0, since: now, head: None, protocol, frames, reader };
         Arc::new(Self(Mutex::new(state)))
     }
 
@@ -69,13 +93,24 @@ impl Pace {
         let mut state = self.lock();
         state.requests += 1;
         state.head = None;
+        state.frames.earn(FRAME * FRAMES_OF_REQUEST);
         Asked(Arc::clone(self))
+    }
+
+    /// To be told of each part of a body that is read.
+    pub fn took_body(&self) {
+        self.lock().frames.earn(FRAME);
     }
 
     /// Since when nothing has been asked; none while something is.
     pub fn idle_since(&self) -> Option<Instant> {
         let state = self.lock();
         (state.requests == 0).then_some(state.since)
+    }
+
+    /// Tells whether the connection has ended because of what its client sent.
+    pub fn is_flooded(&self) -> bool {
+        self.lock().frames.is_used_up
     }
 
     /// Why the connection is to be cut now, if it is.
@@ -93,20 +128,26 @@ impl Pace {
         }
     }
 
-    fn read(&self, bytes: &[u8]) {
+    /// False: the client has sent too many frames.
+    fn read(&self, bytes: &[u8], now: Instant) -> bool {
         let mut state = self.lock();
-        if !state.has_read {
-            state.has_read = true;
-            state.is_multiplexed = bytes.starts_with(PREFACE);
+        let frames = state.protocol.read(bytes);
+        if let Protocol::Http2(_) = state.protocol {
+            state.head = None;
+            return state.frames.spend(FRAME * frames, now);
         }
-        if state.requests == 0 && !state.is_multiplexed && state.head.is_none() {
-            state.head = Some(Instant::now());
+        if state.requests == 0 && state.head.is_none() {
+            state.head = Some(now);
         }
+        true
     }
 
     /// `None`: there is no room for what is to be written.
     fn wrote(&self, bytes: Option<usize>) {
-        self.lock().reader.note(bytes, Instant::now());
+        let mut state = self.lock();
+        state.reader.note(bytes, Instant::now());
+        let bytes = u32::try_from(bytes.unwrap_or(0)).unwrap_or(u32::MAX);
+        state.frames.earn(FRAME * bytes / BYTES_OF_FRAME);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -136,6 +177,25 @@ impl Drop for Part {
         let mut state = self.0.lock();
         state.reader.settle(Instant::now());
         state.reader.parts -= 1;
+    }
+}
+
+impl FrameCredit {
+    fn new(now: Instant) -> Self {
+        Self { left: CREDIT, since: now, is_used_up: false }
+    }
+
+    fn earn(&mut self, time: Duration) {
+        self.left = (self.left + time).min(CREDIT);
+    }
+
+    /// False: there is not so much.
+    fn spend(&mut self, time: Duration, now: Instant) -> bool {
+        self.earn(now.duration_since(self.since));
+        self.since = now;
+        self.is_used_up |= time > self.left;
+        self.left = self.left.saturating_sub(time);
+        !self.is_used_up
     }
 }
 
@@ -192,8 +252,8 @@ impl AsyncRead for Paced {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let read = &buffer.filled()[before..];
-        if !read.is_empty() {
-            self.pace.read(read);
+        if !read.is_empty() && !self.pace.read(read, Instant::now()) {
+            return Poll::Ready(Err(std::io::Error::other("too many frames that bring nothing on")));
         }
         Poll::Ready(Ok(()))
     }
@@ -244,7 +304,7 @@ mod tests {
         let (pace, now) = (Pace::new(), Instant::now());
         assert_eq!(pace.fault(IDLE, now + seconds(599)), None);
         assert_eq!(pace.fault(IDLE, now + seconds(601)), Some(Cut::Idle));
-        pace.read(b"POST");
+        pace.read(b"POST", Instant::now());
         assert_eq!(pace.fault(IDLE, now + seconds(9)), None);
         assert_eq!(pace.fault(IDLE, now + seconds(11)), Some(Cut::SlowHead));
         let asked = pace.ask();
@@ -257,9 +317,69 @@ mod tests {
     #[test]
     fn frames_that_are_no_request_are_no_slow_head() {
         let (pace, now) = (Pace::new(), Instant::now());
-        pace.read(b"PRI * HTTP/2.0");
-        pace.read(b"ping");
+        pace.read(b"PRI * HTTP/2.0\r\n", Instant::now());
+        assert_eq!(pace.fault(IDLE, now + seconds(60)), Some(Cut::SlowHead));
+        pace.read(b"\r\nSM\r\n\r\n", Instant::now());
+        pace.read(b"ping", Instant::now());
         assert_eq!(pace.fault(IDLE, now + seconds(60)), None);
+    }
+
+    /// A client of HTTP/2, and the time at which it sends.
+    struct Client(Arc<Pace>, Instant);
+
+    impl Client {
+        fn new() -> Self {
+            let (pace, now) = (Pace::new(), Instant::now());
+            assert!(pace.read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", now));
+            Self(pace, now)
+        }
+
+        /// Sends empty frames. False: too many.
+        fn send(&self, frames: usize) -> bool {
+            self.0.read(&[0; 9].repeat(frames), self.1)
+        }
+    }
+
+    #[test]
+    fn frames_without_end_are_cut() {
+        for written in [0, 17] {
+            let mut client = Client::new();
+            let mut sent = 0;
+            while client.send(1) {
+                client.0.wrote(Some(written));
+                client.1 += Duration::from_micros(10);
+                sent += 1;
+                assert!(sent < 30_000);
+            }
+            assert!(sent >= 10_000, "{sent}");
+            assert!(client.0.is_flooded());
+        }
+    }
+
+    #[test]
+    fn frames_that_come_slowly_or_with_something_else_are_not_cut() {
+        let mut pings = Client::new();
+        for _ in 0..50_000 {
+            assert!(pings.send(1));
+            pings.1 += FRAME;
+        }
+        // A head, a body in three parts, two windows, a ping, and a reset.
+        let requests = Client::new();
+        for _ in 0..50_000 {
+            assert!(requests.send(8));
+            drop(requests.0.ask());
+            (0..3).for_each(|_| requests.0.took_body());
+        }
+        let download = Client::new();
+        for _ in 0..50_000 {
+            download.0.wrote(Some(100));
+            assert!(download.send(3));
+        }
+        let upload = Client::new();
+        for _ in 0..500 {
+            assert!(upload.send(1000));
+            (0..1000).for_each(|_| upload.0.took_body());
+        }
     }
 
     #[test]

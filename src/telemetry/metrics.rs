@@ -131,6 +131,8 @@ pub enum Cut {
     SlowHead,
     /// The client did not read its answer.
     SlowReader,
+    /// The client sent frames of HTTP/2 that brought nothing on.
+    Flood,
     /// Others needed its place.
     Displaced,
 }
@@ -169,13 +171,14 @@ impl ZygoteEnd {
 }
 
 impl Cut {
-    const ALL: [Self; 4] = [Self::Idle, Self::SlowHead, Self::SlowReader, Self::Displaced];
+    const ALL: [Self; 5] = [Self::Idle, Self::SlowHead, Self::SlowReader, Self::Flood, Self::Displaced];
 
     fn word(self) -> &'static str {
         match self {
             Self::Idle => "idle",
             Self::SlowHead => "slow_head",
             Self::SlowReader => "slow_reader",
+            Self::Flood => "flood",
             Self::Displaced => "displaced",
         }
     }

@@ -3,6 +3,7 @@
 mod bodies;
 mod connections;
 mod deploy;
+mod frames;
 mod keys;
 mod life;
 mod log;

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
+use super::frames::{DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, SETTINGS, frame, head};
 use super::metrics::{Scrape, until};
 use crate::support::connection::Connection;
 use crate::support::{PATIENCE, Server};
@@ -195,22 +196,11 @@ async fn a_client_that_keeps_its_answers_back_by_http_2_is_cut() {
 
 /// A request by HTTP/2 with a window of no bytes for its answer (RFC 9113, 6.5.2).
 fn without_window(path: &str, accept: &str, body: &str) -> Vec<u8> {
-    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
-        let length = u32::try_from(payload.len()).expect("it is short").to_be_bytes();
-        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-    };
-    // Literal fields with literal names (RFC 7541, 6.2.2).
-    let field = |name: &str, value: &str| {
-        let text = |text: &str| [&[u8::try_from(text.len()).expect("it is short")], text.as_bytes()].concat();
-        [vec![0], text(name), text(value)].concat()
-    };
-    let head = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "x"), ("accept", accept)];
-    let head: Vec<u8> = head.into_iter().flat_map(|(name, value)| field(name, value)).collect();
     [
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
-        frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]),
-        frame(1, 4, 1, &head),
-        frame(0, 1, 1, body.as_bytes()),
+        PREFACE.to_vec(),
+        frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]),
+        frame(HEADERS, END_HEADERS, 1, &head("POST", path, accept)),
+        frame(DATA, END_STREAM, 1, body.as_bytes()),
     ]
     .concat()
 }
