@@ -14,12 +14,13 @@ DEPLOY_FLAGS ?=
 REGION ?=
 PLOT ?= target/bench/plot.svg
 IMAGE ?= py-executor
+KERNELS ?= 6.1 5.10 6.12
 
 RUNTIME := $(CURDIR)/target/layer/runtime
 TOOLS := $(CURDIR)/target/tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-programs key attack chaos bench soak bench-programs fuzz layer tools watch package image image-root deploy \
+.PHONY: help run test test-programs test-kernels key attack chaos bench soak bench-programs fuzz layer tools watch package image image-root deploy \
 	deploy-packed deploy-url deploy-cloudrun check clean audit audit-rules verify-layer sbom scaling build-RuntimeLayer
 
 help: ## this list
@@ -38,6 +39,12 @@ test: layer tools ## build what is needed and pass all tests
 # Nicely, because a package takes longer: the end of it is linking, which one processor does while the other has time for this.
 test-programs:
 	nice cargo test --locked --features otlp --no-run
+
+# Apart from the tests, because it installs QEMU, and emulates whole machines where there is no KVM.
+test-kernels: layer ## try the service on Debian's kernels under QEMU, as root, in a cgroup of its own, as a user (KERNELS="6.1 5.10 6.12")
+	cargo build --release --locked --bin py-executor-server
+	@tests/kernels/setup $(KERNELS)
+	@tests/kernels/run target/release/py-executor-server $(RUNTIME) $(KERNELS)
 
 key: ## make an API key (NAME=...): the key for the caller, its digest for EXECUTOR_API_KEYS
 	@key=$$(head -c 24 /dev/urandom | base64 | tr '+/' '-_') && printf 'key:    %s\ndigest: %s:%s\n' \
