@@ -11,14 +11,12 @@ use std::time::Duration;
 
 use crate::access::key::Key;
 use crate::access::rates::Rate;
+use crate::sandbox::policy::Weights;
 use crate::sandbox::posture::Strictness;
 use crate::sandbox::{Mechanisms, Policy};
 use reader::Reader;
 
 const MIB: u64 = 1 << 20;
-
-/// What epoll keeps for each descriptor that it watches (epoll(7), max_user_watches).
-const WATCH_BYTES: u64 = 160;
 
 /// One setting, as the README's table lists it.
 #[derive(Debug)]
@@ -238,7 +236,7 @@ impl Config {
                 max_open_files: reader.number("EXECUTOR_MAX_OPEN_FILES", 1024, 32..=65_536),
                 scratch_bytes: reader.number("EXECUTOR_SCRATCH_MB", 64, 1..=1 << 20) * MIB,
                 scratch_inodes: reader.number("EXECUTOR_SCRATCH_FILES", 16_384, 16..=1 << 24),
-                watch_bytes: WATCH_BYTES,
+                weights: Weights::default(),
                 // A Lambda function's /tmp is its own.
                 owns_tmp: platform == Platform::Lambda,
             },

@@ -26,12 +26,15 @@ pub const MAX_MESSAGE: usize = 64 * 1024;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ZygoteRequest {
-    /// Make a worker by this policy, try to break out of it, and say what did not work or did not hold.
+    /// Make a worker by this policy, try to break out of it, and say what did not work or did not hold. Carries the cgroup for
+    /// it, if the policy has one.
     Probe(Policy),
     /// Load Python, and then make guards by this policy. These modules will be preloaded: they must be there.
     Serve { policy: Policy, preload: Vec<String> },
-    /// Fork a guard. Carries its end of the control socket.
+    /// Fork a guard. Carries its end of the control socket, and the cgroup for its workers, if the policy has one.
     Guard,
+    /// Kill a guard, with all that came of it, and say whether that is done.
+    End { guard: i32 },
     /// Fork another zygote, which imports these modules. Carries the ends that it is to have of a socket, and of a pipe
     /// that says by its end when it has died.
     Preload(Vec<String>),
@@ -53,8 +56,10 @@ pub enum ZygoteReply {
     Ready(Ready),
     /// It cannot start.
     Failed { reason: String },
-    /// A guard, or another zygote, was forked.
-    Forked,
+    /// A guard, or another zygote, was forked. Its process id, as the zygote knows it.
+    Forked { process: i32 },
+    /// Whether nothing is left of a guard.
+    Ending { is_gone: bool },
     /// The fork failed.
     NotForked { reason: String },
     /// It is still there. Its resident memory at its largest.

@@ -101,4 +101,4 @@ macro_rules! hold {
     };
 }
 
-hold!(outcome, job_frame, request, lambda_event, capture);
+hold!(outcome, job_frame, request, lambda_event, capture, procfs);

@@ -6,6 +6,7 @@ pub mod job_frame;
 pub mod lambda_event;
 pub mod memory;
 pub mod outcome;
+pub mod procfs;
 pub mod request;
 
 /// Whether the bytes are JSON, by its grammar alone.

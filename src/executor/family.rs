@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Child;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -113,8 +114,15 @@ impl Parents {
                     self.note_end(&generation, ZygoteEnd::Renewed);
                     self.retire(&generation);
                     self.announce(&next);
-                    let mut old = std::mem::replace(&mut generation, *next).child;
-                    retired.spawn(async move { old.wait().await });
+                    let Generation { base, mut child, .. } = std::mem::replace(&mut generation, *next);
+                    // It ends when nobody has it any more.
+                    let gone = base.gone();
+                    drop(base);
+                    retired.spawn(async move {
+                        let ended = child.wait().await;
+                        gone.set();
+                        ended
+                    });
                 }
                 End::Lost(reason) => {
                     warn!(?reason, "a zygote is lost; starting another");
@@ -122,7 +130,7 @@ impl Parents {
                     self.retire(&generation);
                     self.base.send_replace(State::Coming);
                     self.preloaded.send_replace(State::Coming);
-                    if let Err(error) = generation.child.kill().await {
+                    if let Err(error) = end(&mut generation).await {
                         error!(%error, "cannot end a zygote");
                     }
                     back_off.after(born.elapsed());
@@ -270,6 +278,23 @@ impl Parents {
             back_off.pause().await;
         }
     }
+}
+
+/// Ends a generation with all that came of it, and waits until nothing is left. Its launcher is told so, and ends when its PID
+/// namespace has: to kill it would leave the namespace to end in its own time.
+async fn end(generation: &mut Generation) -> std::io::Result<()> {
+    let Generation { base, child, .. } = generation;
+    let launcher = child.id().and_then(|id| Pid::from_raw(id.cast_signed())).filter(|_| base.has_pid_namespace);
+    match launcher {
+        Some(launcher) => {
+            // It may have ended already.
+            let _ = kill_process(launcher, Signal::TERM);
+            child.wait().await?;
+        }
+        None => child.kill().await?,
+    }
+    base.gone().set();
+    Ok(())
 }
 
 /// Longer and longer pauses.

@@ -16,15 +16,17 @@ use super::queue::Place;
 use super::zygote::Zygote;
 use crate::channel;
 use crate::protocol::{END, GuardReport, MAKE, START, Used};
-use crate::sandbox::SandboxError;
+use crate::sandbox::cgroup::{Group, Subtree};
+use crate::sandbox::{Policy, SandboxError};
 use crate::telemetry::metrics::Metrics;
 
 /// Locking a worker in takes about a millisecond.
 const READY_LIMIT: Duration = Duration::from_secs(10);
 
-/// Killing a tree of processes and removing what they made takes milliseconds, or seconds for thousands of directories on
-/// a slow disk; a guard that takes longer than this was stopped, or hangs.
+/// Killing a tree of processes takes milliseconds, and removing what they made seconds, for thousands of directories on a slow
+/// disk; a guard that takes longer than this was stopped, or hangs. One with namespaces removes nothing by hand.
 const SWEEP_LIMIT: Duration = Duration::from_mins(1);
+const NAMESPACE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The status of a service that could not make sure that nothing was left of a script.
 pub const COMPROMISED: i32 = 70;
@@ -34,6 +36,8 @@ pub const COMPROMISED: i32 = 70;
 pub enum MakeError {
     #[error("cannot make its channels: {0}")]
     Channels(io::Error),
+    #[error("cannot make a cgroup: {0}")]
+    Cgroup(SandboxError),
     #[error("cannot fork: {0}")]
     Fork(io::Error),
     #[error("its guard is gone: {0}")]
@@ -49,6 +53,10 @@ pub enum MakeError {
 /// A guard without a worker. It ends when this is dropped.
 pub struct Guard {
     control: AsyncFd<OwnedFd>,
+    /// Its process id, as its zygote knows it.
+    process: i32,
+    /// The cgroup of its workers, which is removed when nobody needs it.
+    _group: Option<Group>,
     /// The zygote that it came of, which is there as long as this is.
     zygote: Arc<Zygote>,
     home: Weak<Mutex<Vec<Guard>>>,
@@ -59,24 +67,36 @@ pub struct Guard {
 #[derive(Clone)]
 pub struct Home {
     guards: Arc<Mutex<Vec<Guard>>>,
+    cgroups: Option<Cgroups>,
     metrics: Arc<Metrics>,
 }
 
+/// What the cgroups of workers are made of.
+#[derive(Clone)]
+pub struct Cgroups {
+    pub subtree: Subtree,
+    pub policy: Policy,
+}
+
 impl Home {
-    pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { guards: Arc::default(), metrics }
+    pub fn new(cgroups: Option<Cgroups>, metrics: Arc<Metrics>) -> Self {
+        Self { guards: Arc::default(), cgroups, metrics }
     }
 
     /// Another one.
     pub fn like(&self) -> Self {
-        Self::new(Arc::clone(&self.metrics))
+        Self::new(self.cgroups.clone(), Arc::clone(&self.metrics))
     }
 
     /// Has a guard made that comes back here.
     pub async fn found(&self, zygote: &Arc<Zygote>) -> Result<Guard, MakeError> {
-        let control = zygote.guard().await.map_err(MakeError::Fork)?;
+        let group = self.cgroups.as_ref().map(|cgroups| cgroups.subtree.group(&cgroups.policy));
+        let group = group.transpose().map_err(MakeError::Cgroup)?;
+        let (control, process) = zygote.guard(group.as_ref()).await.map_err(MakeError::Fork)?;
         Ok(Guard {
             control,
+            process,
+            _group: group,
             zygote: Arc::clone(zygote),
             home: Arc::downgrade(&self.guards),
             metrics: Arc::clone(&self.metrics),
@@ -231,11 +251,12 @@ impl Engaged {
         // If it ends by itself already, it passes over this.
         let _ = channel::send(self.guard.control.get_ref(), END, &[]);
         self.kill();
-        let ended = tokio::time::timeout(SWEEP_LIMIT, self.last_report()).await;
+        let limit = if self.guard.zygote.has_pid_namespace { NAMESPACE_LIMIT } else { SWEEP_LIMIT };
+        let ended = tokio::time::timeout(limit, self.last_report()).await;
         match ended.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(Ok(used)) => Some(used),
-            Ok(Err(reason)) => self.failed(&reason),
-            Err(error) => self.failed(&error.to_string()),
+            Ok(Err(reason)) => self.failed(&reason).await,
+            Err(error) => self.failed(&error.to_string()).await,
         }
     }
 
@@ -266,11 +287,12 @@ impl Engaged {
         }
     }
 
-    /// A guard that is an init process takes everything along, whatever became of it. Elsewhere nothing vouches for what
-    /// it guarded, so the service does not go on.
-    fn failed(&self, reason: &str) -> Option<Used> {
-        if self.visible.is_none() {
-            warn!(reason, "a guard has not finished");
+    /// A guard that is an init process takes everything along when it ends, which is seen to. Elsewhere nothing vouches for
+    /// what it guarded, so the service does not go on.
+    async fn failed(&self, reason: &str) -> Option<Used> {
+        if self.guard.zygote.has_pid_namespace {
+            warn!(reason, "a guard has not finished, so it is ended");
+            self.guard.zygote.end_guard(self.guard.process).await;
             return None;
         }
         self.kill();

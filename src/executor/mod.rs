@@ -39,6 +39,9 @@ pub use zygote::StartError;
 /// its sandbox, so running it again is safe.
 const ATTEMPTS: usize = 5;
 
+/// How long an answer waits for what the job has used. To read that takes milliseconds.
+const USAGE_LIMIT: Duration = Duration::from_secs(1);
+
 /// Why a job was not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
@@ -273,6 +276,9 @@ impl Executor {
                 tokio::spawn(gone);
             }
             (used, _place) = &mut gone => add(used, usage),
+            () = tokio::time::sleep(USAGE_LIMIT) => {
+                tokio::spawn(gone);
+            }
         }
     }
 

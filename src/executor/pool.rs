@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use super::family::{Current, Family, Generation, Nursery, Parents, RETRY, State};
-use super::guard::{Home, MakeError};
+use super::guard::{Cgroups, Home, MakeError};
 use super::posture;
 use super::worker::Worker;
 use super::zygote::{StartError, Zygote};
@@ -51,6 +51,7 @@ impl Pool {
         metrics: Arc<Metrics>,
     ) -> Result<(Self, Posture), StartError> {
         let (embryo, posture) = posture::find(config, &installation).await?;
+        let cgroups = installation.cgroups.clone().ok();
         let nursery = Nursery {
             installation,
             policy: posture.policy.clone(),
@@ -61,7 +62,8 @@ impl Pool {
         let (zygote, child) = embryo.grow_up(&nursery.policy, &nursery.preload).await?;
         let base = Arc::new(zygote);
         let loaded = base.ready.loaded.clone();
-        let home = Home::new(metrics);
+        let subtree = cgroups.filter(|_| posture.policy.has(Mechanism::Cgroup));
+        let home = Home::new(subtree.map(|subtree| Cgroups { subtree, policy: posture.policy.clone() }), metrics);
         let first = make(&home, &base).await.map_err(|error| StartError::Worker(error.to_string()))?;
         let (parents, family) = Parents::new(nursery, Arc::clone(&base));
         let mut tasks = JoinSet::new();

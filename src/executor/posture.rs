@@ -4,28 +4,34 @@ use tracing::{info, warn};
 
 use super::zygote::{Embryo, Refused, StartError};
 use crate::config::Config;
+use crate::sandbox::policy::{KernelLimits, Weights};
 use crate::sandbox::posture::Posture;
 use crate::sandbox::privileges::Installation;
 use crate::sandbox::{self, Policy, Promise};
 
-/// What a watch of epoll counts for at the least; the host allows so many for each user, and the service needs some.
-fn watch_bytes(policy: &Policy, concurrency: usize) -> u64 {
-    let limit = std::fs::read_to_string("/proc/sys/fs/epoll/max_user_watches");
-    let limit = limit.ok().and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(u64::MAX);
-    // All scripts together may take half of them, the one on the spare place included.
-    let share = limit / 2 / (concurrency as u64 + 1);
-    policy.watch_bytes.max(policy.memory_bytes / share.max(1))
+/// Reads what limits this kernel has.
+fn kernel_limits() -> KernelLimits {
+    let number = |path: &str| std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    KernelLimits {
+        user_watches: number("/proc/sys/fs/epoll/max_user_watches"),
+        socket_bytes: number("/proc/sys/net/core/wmem_default"),
+        user_pipe_pages: number("/proc/sys/fs/pipe-user-pages-hard"),
+    }
 }
 
 /// Tries everything, and then everything but what was refused, until a worker is locked in and cannot break out. Gives
 /// the zygote that is to be, and what came of it.
 pub async fn find(config: &Config, installation: &Installation) -> Result<(Embryo, Posture), StartError> {
     let mut policy = config.policy.clone();
-    policy.watch_bytes = watch_bytes(&policy, config.concurrency);
+    // The script on the spare place is one more.
+    policy.weights = Weights::new(kernel_limits(), policy.memory_bytes, config.concurrency + 1);
     let mut posture = Posture::new(policy, config.strictness, config.without.clone());
     if let Some(exposed) = installation.exposed.clone() {
         // Switched off, it is not offered in the first place.
         let _ = posture.refused(exposed);
+    }
+    if let Err(refused) = &installation.cgroups {
+        let _ = posture.refused(refused.clone());
     }
     let embryo = loop {
         match attempt(installation, &posture.policy).await? {
@@ -51,7 +57,7 @@ async fn attempt(installation: &Installation, policy: &Policy) -> Result<Result<
         Ok(embryo) => embryo,
         Err(refused) => return Ok(Err(refused)),
     };
-    Ok(embryo.probe(policy).await?.map(|()| embryo))
+    Ok(embryo.probe(installation, policy).await?.map(|()| embryo))
 }
 
 fn report(posture: &Posture) -> Result<(), StartError> {

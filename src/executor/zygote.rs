@@ -15,12 +15,13 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, watch};
 
 use super::orphans;
 use crate::channel::{self, Message};
 use crate::config::Renewal;
 use crate::protocol::{Ready, ZygoteReply, ZygoteRequest};
+use crate::sandbox::cgroup::Group;
 use crate::sandbox::privileges::Installation;
 use crate::sandbox::{Mechanism, Policy, SandboxError, join};
 use crate::sys;
@@ -53,6 +54,8 @@ pub enum StartError {
 pub struct Zygote {
     socket: Mutex<AsyncFd<OwnedFd>>,
     condemned: Notify,
+    /// Whether its processes are gone, and all that came of them.
+    gone: Gone,
     /// What it brings.
     pub ready: Ready,
     /// Whether its workers end with a PID namespace.
@@ -65,6 +68,16 @@ pub struct Zygote {
     scripts: AtomicU64,
     /// Its resident memory when it was asked first, and when it was asked last, bytes.
     memory: [AtomicU64; 2],
+}
+
+/// Says that the processes of a zygote are gone, and all that came of them.
+#[derive(Clone, Default)]
+pub struct Gone(Arc<watch::Sender<bool>>);
+
+impl Gone {
+    pub fn set(&self) {
+        self.0.send_replace(true);
+    }
 }
 
 /// What a host refuses of a policy, or what does not hold.
@@ -95,8 +108,20 @@ impl Embryo {
     }
 
     /// Has a policy tried.
-    pub async fn probe(&mut self, policy: &Policy) -> Result<Result<(), Refused>, StartError> {
-        match self.ask(&ZygoteRequest::Probe(policy.clone()), ENTER_LIMIT).await? {
+    pub async fn probe(
+        &mut self,
+        installation: &Installation,
+        policy: &Policy,
+    ) -> Result<Result<(), Refused>, StartError> {
+        let group = match &installation.cgroups {
+            Ok(cgroups) if policy.has(Mechanism::Cgroup) => match cgroups.probe() {
+                Ok(group) => Some(group),
+                Err(refused) => return Ok(Err(vec![refused])),
+            },
+            _ => None,
+        };
+        let group: Vec<_> = group.iter().map(AsFd::as_fd).collect();
+        match self.ask(&ZygoteRequest::Probe(policy.clone()), &group, ENTER_LIMIT).await? {
             ZygoteReply::Held => Ok(Ok(())),
             ZygoteReply::Refused(errors) => Ok(Err(errors)),
             other => Err(unexpected(other)),
@@ -106,7 +131,7 @@ impl Embryo {
     /// Loads Python. `preload`: what [`Zygote::preload`] will be asked for. Its process comes along.
     pub async fn grow_up(mut self, policy: &Policy, preload: &[String]) -> Result<(Zygote, Child), StartError> {
         let request = ZygoteRequest::Serve { policy: policy.clone(), preload: preload.to_vec() };
-        match self.ask(&request, START_LIMIT).await? {
+        match self.ask(&request, &[], START_LIMIT).await? {
             ZygoteReply::Ready(ready) => {
                 Ok((Zygote::new(self.socket, ready, policy.has(Mechanism::Namespaces), None), self.child))
             }
@@ -114,8 +139,13 @@ impl Embryo {
         }
     }
 
-    async fn ask(&mut self, request: &ZygoteRequest, limit: Duration) -> Result<ZygoteReply, StartError> {
-        channel::send_json(self.socket.get_ref(), request, &[]).map_err(|error| self.ended(&error))?;
+    async fn ask(
+        &mut self,
+        request: &ZygoteRequest,
+        descriptors: &[BorrowedFd<'_>],
+        limit: Duration,
+    ) -> Result<ZygoteReply, StartError> {
+        channel::send_json(self.socket.get_ref(), request, descriptors).map_err(|error| self.ended(&error))?;
         self.reply(limit).await
     }
 
@@ -142,6 +172,7 @@ impl Zygote {
         Self {
             socket: Mutex::new(socket),
             condemned: Notify::new(),
+            gone: Gone::default(),
             ready,
             has_pid_namespace,
             parent,
@@ -178,17 +209,47 @@ impl Zygote {
         }
     }
 
-    /// Forks a guard, which gets its end of a socket. Gives the other one.
-    pub async fn guard(&self) -> io::Result<AsyncFd<OwnedFd>> {
+    /// Forks a guard, which gets its end of a socket, and a cgroup for its workers. Gives the other end, and its process id as
+    /// the zygote knows it.
+    pub async fn guard(&self, group: Option<&Group>) -> io::Result<(AsyncFd<OwnedFd>, i32)> {
         let (control, theirs) = socket()?;
-        self.ask(&ZygoteRequest::Guard, &[theirs.as_fd()]).await?;
-        Ok(control)
+        let descriptors: Vec<_> = std::iter::once(theirs.as_fd()).chain(group.map(AsFd::as_fd)).collect();
+        let process = self.ask(&ZygoteRequest::Guard, &descriptors).await?;
+        Ok((control, process))
     }
 
-    /// Has something forked.
-    async fn ask(&self, request: &ZygoteRequest, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    /// Ends a guard that does not end by itself, and waits until nothing is left of what came of it. Only where it has a PID
+    /// namespace, which ends with it. If this zygote does not do it, it is ended with all of its guards.
+    pub async fn end_guard(&self, guard: i32) {
+        /// The kernel takes milliseconds, or longer on a busy machine.
+        const PAUSE: Duration = Duration::from_millis(5);
+        const LIMIT: Duration = Duration::from_secs(10);
+        let ended = async {
+            while let Ok(ZygoteReply::Ending { is_gone }) = self.exchange(&ZygoteRequest::End { guard }, &[]).await {
+                if is_gone {
+                    return true;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            false
+        };
+        if !tokio::time::timeout(LIMIT, ended).await.unwrap_or(false) {
+            let first = self.parent.as_deref().unwrap_or(self);
+            first.condemned.notify_one();
+            // The sender lives as long as this does.
+            let _ = first.gone.0.subscribe().wait_for(|gone| *gone).await;
+        }
+    }
+
+    /// For whoever waits for the end of its processes, which this must not keep alive.
+    pub fn gone(&self) -> Gone {
+        self.gone.clone()
+    }
+
+    /// Has something forked. Gives its process id.
+    async fn ask(&self, request: &ZygoteRequest, descriptors: &[BorrowedFd<'_>]) -> io::Result<i32> {
         match self.exchange(request, descriptors).await? {
-            ZygoteReply::Forked => Ok(()),
+            ZygoteReply::Forked { process } => Ok(process),
             ZygoteReply::NotForked { reason } => Err(io::Error::other(reason)),
             other => Err(self.condemn(&other)),
         }

@@ -23,13 +23,14 @@ pub enum Mechanism {
     Seal,
     Sweep,
     Watchdog,
+    Cgroup,
 }
 
 /// The mechanisms in force, or wanted.
 pub type Mechanisms = BTreeSet<Mechanism>;
 
 impl Mechanism {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Namespaces,
         Self::Root,
         Self::Scratch,
@@ -43,6 +44,7 @@ impl Mechanism {
         Self::Seal,
         Self::Sweep,
         Self::Watchdog,
+        Self::Cgroup,
     ];
 
     /// As settings, reports and the log name it.
@@ -61,6 +63,7 @@ impl Mechanism {
             Self::Seal => "seal",
             Self::Sweep => "sweep",
             Self::Watchdog => "watchdog",
+            Self::Cgroup => "cgroup",
         }
     }
 
@@ -90,6 +93,10 @@ impl Mechanism {
             Self::Dumpable => "allow prctl(2), or programs in memory (memfd_create(2); sysctl vm.memfd_noexec=0)",
             Self::Sweep => "allow prctl(2) PR_SET_CHILD_SUBREAPER and Landlock, and give the service a writable /tmp",
             Self::Watchdog => "mount /proc",
+            Self::Cgroup => {
+                "give the service a cgroup of version 2 of its own: start it as root, or as a systemd unit with Delegate=yes \
+                 (deploy/py-executor.service)"
+            }
             Self::Descriptors | Self::Environment | Self::Rlimits | Self::Capabilities | Self::Seal => {
                 "see the errno's meaning in the manual page of the call"
             }

@@ -6,6 +6,7 @@
 //! after the job, in the guard, the sweep.
 
 mod capabilities;
+pub mod cgroup;
 mod dumpable;
 pub mod integrity;
 mod landlock;
@@ -34,7 +35,7 @@ pub use namespaces::{FreshNumbers, GUARD_NAMESPACES, enter_zygote_namespaces, re
 pub use policy::Policy;
 pub use promise::{Promise, choose, take_away};
 pub use rlimits::{Score, limit_cpu, limit_stack, offer_to_oom_killer};
-pub use root::{mount_workers_proc, open_proc, switch_root};
+pub use root::{Proc, mount_workers_proc, switch_root};
 pub use scratch::{Scratch, empty_tmp};
 pub use seal::close as seal;
 pub use seccomp::{Filter, Surroundings};

@@ -40,10 +40,65 @@ pub struct Policy {
     pub scratch_bytes: u64,
     /// Files and directories in the scratch space.
     pub scratch_inodes: u64,
-    /// Bytes that one watch of epoll counts for.
-    pub watch_bytes: u64,
+    /// What kernel objects count for.
+    pub weights: Weights,
     /// Whether /tmp belongs to scripts as a whole, as in a Lambda function.
     pub owns_tmp: bool,
+}
+
+/// Bytes that an object of the kernel counts for: the most that it can take, or more where a user may have only so many and the
+/// service needs some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Weights {
+    /// A watch of epoll (max_user_watches in epoll(7)).
+    pub watch: u64,
+    /// A socket, with what is under way in it.
+    pub socket: u64,
+    /// A pipe, with what is in it.
+    pub pipe: u64,
+}
+
+/// Settings of a kernel that say how much its objects can take. Zero where there is no such limit.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KernelLimits {
+    /// Watches of epoll that a user may have (/proc/sys/fs/epoll/max_user_watches).
+    pub user_watches: u64,
+    /// Bytes that a socket may have under way (/proc/sys/net/core/wmem_default).
+    pub socket_bytes: u64,
+    /// Pages of pipes that a user may have (/proc/sys/fs/pipe-user-pages-hard).
+    pub user_pipe_pages: u64,
+}
+
+impl Weights {
+    /// Bytes of a watch: struct epitem and struct eppoll_entry.
+    const WATCH: u64 = 160;
+
+    /// Pages of a pipe (pipe(7)). Scripts cannot make it larger.
+    const PIPE_PAGES: u64 = 16;
+
+    /// Bytes that a socket may have under way by default (wmem_default in socket(7)). Scripts cannot change it.
+    const SOCKET: u64 = 208 * 1024;
+
+    /// Weighs objects so that what one tree of processes can have of them, all trees together, is half of what their user may
+    /// have: the rest is the service's.
+    pub fn new(limits: KernelLimits, memory_bytes: u64, trees: usize) -> Self {
+        let trees = (trees as u64).max(1);
+        let part = |limit: u64| if limit == 0 { 0 } else { memory_bytes / (limit / 2 / trees).max(1) };
+        let pipe = Self::PIPE_PAGES * rustix::param::page_size() as u64;
+        // A packet of up to half of the limit is let in as long as the limit is not reached (unix_stream_sendmsg).
+        let socket = limits.socket_bytes.max(Self::SOCKET);
+        Self {
+            watch: part(limits.user_watches).max(Self::WATCH),
+            socket: socket + socket / 2,
+            pipe: part(limits.user_pipe_pages / Self::PIPE_PAGES).max(pipe),
+        }
+    }
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self::new(KernelLimits::default(), 0, 1)
+    }
 }
 
 impl Policy {

@@ -12,6 +12,7 @@ use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 use rustix::thread::{Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
+use super::cgroup::Subtree;
 use super::{Mechanism, Mechanisms, SandboxError, dumpable};
 use crate::sys;
 
@@ -33,6 +34,8 @@ pub struct Installation {
     /// The runtime's own loader, for where the runtime is not the root directory. Execute-only where that can be had,
     /// so that what it loads is hidden from its first instruction on.
     pub loader: OwnedFd,
+    /// The part of the hierarchy of cgroups that is the service's, or why there is none.
+    pub cgroups: Result<Subtree, SandboxError>,
     /// Why the service's memory is open to other processes of its user, if it is.
     pub exposed: Option<SandboxError>,
 }
@@ -60,14 +63,23 @@ pub fn give_up(runtime: &Path, without: &Mechanisms) -> Result<Installation, Pre
     }
     let program = own_program().map_err(PrepareError::Program)?;
     let loader = loader(runtime).map_err(missing)?;
+    let cgroups = if without.contains(&Mechanism::Cgroup) {
+        Err(switched_off(Mechanism::Cgroup))
+    } else {
+        Subtree::take(geteuid().is_root().then(unprivileged))
+    };
     leave_root().map_err(PrepareError::LeaveRoot)?;
     let exposed = if without.contains(&Mechanism::Dumpable) {
-        Some(SandboxError::at(Mechanism::Dumpable, "EXECUTOR_WITHOUT")("not wanted"))
+        Some(switched_off(Mechanism::Dumpable))
     } else {
         hide(&program).err()
     };
     raise_open_files();
-    Ok(Installation { runtime: directory, program, loader, exposed })
+    Ok(Installation { runtime: directory, program, loader, cgroups, exposed })
+}
+
+fn switched_off(mechanism: Mechanism) -> SandboxError {
+    SandboxError::at(mechanism, "EXECUTOR_WITHOUT")("not wanted")
 }
 
 /// Closes the service's memory to other processes: by asking the kernel, or by starting again from an execute-only file.
@@ -101,12 +113,16 @@ fn raise_open_files() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
+fn unprivileged() -> (Uid, Gid) {
+    (Uid::from_raw(UNPRIVILEGED_ID), Gid::from_raw(UNPRIVILEGED_ID))
+}
+
 /// In a container root may be without any right, and then cannot leave; he is nobody special there, either.
 fn leave_root() -> Result<(), Errno> {
     if !geteuid().is_root() {
         return Ok(());
     }
-    let (uid, gid) = (Uid::from_raw(UNPRIVILEGED_ID), Gid::from_raw(UNPRIVILEGED_ID));
+    let (uid, gid) = unprivileged();
     let left = set_thread_groups(&[])
         .and_then(|()| set_thread_res_gid(gid, gid, gid))
         .and_then(|()| set_thread_res_uid(uid, uid, uid));

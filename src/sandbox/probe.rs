@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, FallocateFlags, FileType, Mode, fallocate, mknodat};
+use rustix::fs::{CWD, FallocateFlags, FileType, Mode, chmod, fallocate, mknodat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrV4, SocketType, connect, socket};
 use rustix::process::{Resource, Rlimit, getppid, getrlimit, setrlimit};
@@ -37,8 +37,12 @@ pub fn breach(mechanism: Mechanism, policy: &Policy, place: &Place) -> Option<Sa
         Mechanism::Landlock => passes_landlock(policy, place),
         Mechanism::Seccomp => passes_filter(),
         Mechanism::Seal => opens_something(),
-        // Looked at where they are applied: by `inherited`, the zygote and the guard.
-        Mechanism::Descriptors | Mechanism::Environment | Mechanism::Sweep | Mechanism::Watchdog => None,
+        // Looked at where they are applied: by `inherited`, the zygote, the guard and `cgroup`.
+        Mechanism::Descriptors
+        | Mechanism::Environment
+        | Mechanism::Sweep
+        | Mechanism::Watchdog
+        | Mechanism::Cgroup => None,
     };
     found.map(|what| SandboxError::at(mechanism, "probe")(what))
 }
@@ -79,6 +83,9 @@ fn reaches_out() -> Option<String> {
 fn writes_to_root(place: &Place) -> Option<String> {
     if !place.runtime.join("usr/bin/python3.13").exists() {
         return Some("the runtime is not the root directory".to_owned());
+    }
+    if chmod("/proc/self/exe", Mode::from_raw_mode(0o555)).is_ok() {
+        return Some("the service's program can be changed".to_owned());
     }
     let opened = OpenOptions::new().write(true).open("/usr/bin/python3.13").is_ok();
     let made = fs::create_dir("/usr/probe").is_ok();

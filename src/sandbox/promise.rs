@@ -44,8 +44,8 @@ impl Promise {
     /// not keep the first: families such as AF_VSOCK and AF_ALG do not belong to it.
     pub fn is_kept(self, mechanisms: &Mechanisms) -> bool {
         use Mechanism::{
-            Capabilities, Descriptors, Dumpable, Environment, Landlock, Namespaces, Rlimits, Root, Scratch, Seal,
-            Seccomp, Sweep, Watchdog,
+            Capabilities, Cgroup, Descriptors, Dumpable, Environment, Landlock, Namespaces, Rlimits, Root, Scratch,
+            Seal, Seccomp, Sweep, Watchdog,
         };
         let has = |wanted: &[Mechanism]| wanted.iter().all(|mechanism| mechanisms.contains(mechanism));
         match self {
@@ -55,8 +55,8 @@ impl Promise {
                 has(&[Namespaces]) || has(&[Dumpable, Landlock, Seccomp]) || has(&[Dumpable, Seal])
             }
             Self::NoSecrets => has(&[Environment, Descriptors, Dumpable]),
-            // The watchdog sees neither files in memory nor what other calls hide, which only these refuse.
-            Self::Bounded => has(&[Rlimits, Watchdog, Seccomp]) || has(&[Rlimits, Watchdog, Seal]),
+            // The watchdog sees neither files in memory nor what other calls hide, which only these refuse, or count.
+            Self::Bounded => [Seccomp, Seal, Cgroup].iter().any(|other| has(&[Rlimits, Watchdog, *other])),
             // What is written elsewhere than to the scratch space, nobody removes; and whoever may leave its process
             // group gets away from the sweep.
             Self::NothingLeftBehind => {
@@ -92,6 +92,7 @@ impl Promise {
             (Self::NoSecrets, M::Dumpable) => "the service's memory and environment cannot be read",
             (Self::Bounded, M::Rlimits) => "processor time, private memory, open files, file size",
             (Self::Bounded, M::Watchdog) => "memory, processes and scratch space of the whole tree",
+            (Self::Bounded, M::Cgroup) => "the kernel counts memory and processes of the whole tree, its own included",
             (Self::Bounded, M::Namespaces) => "the number of processes is counted for the worker alone",
             (Self::Bounded, M::Scratch) => "the tmpfs has a size",
             (Self::Bounded, M::Seccomp) => "no memory that the watchdog does not see",

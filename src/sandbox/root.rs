@@ -1,7 +1,9 @@
 //! The files that a script can see: the runtime, read-only, as root, and a few devices. `scratch` adds what is writable.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, StatVfsMountFlags, mkdir, open, statvfs, symlink};
@@ -10,6 +12,7 @@ use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, UnmountFlags, fsconfig_create, fsmount, fsopen, mount,
     mount_bind, mount_remount, unmount,
 };
+use rustix::path::Arg;
 use rustix::process::{chdir, pivot_root};
 
 use super::policy::DEVICES;
@@ -18,6 +21,12 @@ use super::{Mechanism, Policy, SandboxError};
 /// Where the new root is mounted before it becomes the root: a directory that every host has.
 const NEW_ROOT: &str = "/tmp";
 
+/// Name of the program's copy.
+const PROGRAM: &str = "py-executor";
+
+/// Flags of what has to be a device.
+const DEVICE: MountFlags = MountFlags::NOSUID.union(MountFlags::NOEXEC);
+
 pub(super) const NO_PRIVILEGES: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
 /// Makes the working directory, which is the runtime, the root of this mount namespace, read-only, with a fresh /proc
@@ -25,17 +34,21 @@ pub(super) const NO_PRIVILEGES: MountFlags = MountFlags::NOSUID.union(MountFlags
 ///
 /// The runtime is named by the working directory and not by its path: it may lie where this user cannot go, and
 /// entering a mount namespace takes the working directory along.
-pub fn switch_root() -> Result<(), SandboxError> {
+///
+/// Gives a copy of the program that can be executed in there.
+pub fn switch_root(program: &OwnedFd) -> Result<OwnedFd, SandboxError> {
     let failed = |step| SandboxError::at(Mechanism::Root, step);
     mount_bind(".", NEW_ROOT).map_err(failed("bind the runtime"))?;
     chdir(NEW_ROOT).map_err(failed("enter the runtime"))?;
     mount_devices()?;
+    let program = copy_program(program)?;
     // Before the host's /proc goes: the kernel mounts a new one only where one is fully visible (mount_namespaces(7)).
     mount_proc(c"proc")?;
-    make_read_only(c".")?;
+    remount(c".", NO_PRIVILEGES | MountFlags::RDONLY).map_err(failed("make the runtime read-only"))?;
     pivot_root(".", ".").map_err(failed("pivot_root"))?;
     unmount(".", UnmountFlags::DETACH).map_err(failed("unmount the host's root"))?;
-    chdir("/").map_err(failed("enter the new root"))
+    chdir("/").map_err(failed("enter the new root"))?;
+    Ok(program)
 }
 
 /// Mounts the /proc that a guard's workers see.
@@ -71,20 +84,33 @@ fn hide_in_proc() -> Result<(), SandboxError> {
     }
 }
 
-/// Another /proc of this PID namespace, mounted nowhere, that hides nothing (fsmount(2), Linux 5.2): for a guard, which
-/// must see processes that have lost their main thread too. To be opened before the worker is made.
-pub fn open_proc() -> Result<OwnedFd, SandboxError> {
-    let failed = |step| SandboxError::at(Mechanism::Watchdog, step);
-    let context = match fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC) {
-        // gVisor has no such call, and its /proc hides nothing.
-        Err(Errno::NOSYS) => {
-            return open("/proc", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-                .map_err(failed("open /proc"));
-        }
-        context => context.map_err(failed("fsopen proc"))?,
-    };
-    fsconfig_create(context.as_fd()).map_err(failed("fsconfig proc"))?;
-    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).map_err(failed("fsmount proc"))
+/// A /proc that shows a monitor all that its worker makes.
+pub struct Proc {
+    pub directory: OwnedFd,
+    /// Whether the worker's own /proc hides the monitor, with all of its threads.
+    pub hides_monitor: bool,
+}
+
+impl Proc {
+    /// The /proc that is mounted.
+    pub fn mounted(hides_monitor: bool) -> Result<Self, SandboxError> {
+        let directory = open("/proc", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+        Ok(Self { directory: directory.map_err(SandboxError::at(Mechanism::Watchdog, "open /proc"))?, hides_monitor })
+    }
+
+    /// Another /proc of this PID namespace, mounted nowhere, that hides nothing (fsmount(2), Linux 5.2): a monitor must see
+    /// processes that have lost their main thread too. To be opened before the worker is made.
+    pub fn of_namespace() -> Result<Self, SandboxError> {
+        let failed = |step| SandboxError::at(Mechanism::Watchdog, step);
+        let context = match fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC) {
+            // gVisor has no such call, and its /proc hides nothing, neither from a monitor nor from a script.
+            Err(Errno::NOSYS) => return Self::mounted(false),
+            context => context.map_err(failed("fsopen proc"))?,
+        };
+        fsconfig_create(context.as_fd()).map_err(failed("fsconfig proc"))?;
+        let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty());
+        Ok(Self { directory: mount.map_err(failed("fsmount proc"))?, hides_monitor: true })
+    }
 }
 
 fn mount_devices() -> Result<(), SandboxError> {
@@ -95,6 +121,13 @@ fn mount_devices() -> Result<(), SandboxError> {
         let target = Path::new("dev").join(device);
         open(&target, OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC, Mode::RUSR).map_err(failed(device))?;
         mount_bind(Path::new("/dev").join(device), &target).map_err(failed(device))?;
+        // It can be read and written all the same; what cannot be changed is the host's inode, such as its times.
+        remount(&target, DEVICE | MountFlags::RDONLY).map_err(failed(device))?;
+        // In gVisor it cannot. The inode is not the host's there.
+        let opened = open(&target, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+        if matches!(opened, Err(Errno::ROFS)) {
+            remount(&target, DEVICE).map_err(failed(device))?;
+        }
     }
     for (name, target) in [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")] {
         symlink(target, Path::new("dev").join(name)).map_err(failed(name))?;
@@ -104,11 +137,10 @@ fn mount_devices() -> Result<(), SandboxError> {
         .map_err(failed("make read-only"))
 }
 
-/// A bind mount keeps the flags that the host has locked: they must be named again, or the kernel refuses.
-fn make_read_only(target: &CStr) -> Result<(), SandboxError> {
-    let failed = |step| SandboxError::at(Mechanism::Root, step);
-    let locked = statvfs(target).map_err(failed("statvfs"))?.f_flag;
-    let mut flags = MountFlags::BIND | MountFlags::RDONLY | NO_PRIVILEGES;
+/// Gives a bind mount other flags. It keeps those that the host has locked: they must be named again, or the kernel refuses.
+fn remount(target: impl Arg + Copy, flags: MountFlags) -> rustix::io::Result<()> {
+    let locked = statvfs(target)?.f_flag;
+    let mut flags = flags | MountFlags::BIND;
     for (locked_flag, flag) in [
         (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
         (StatVfsMountFlags::NOATIME, MountFlags::NOATIME),
@@ -119,5 +151,32 @@ fn make_read_only(target: &CStr) -> Result<(), SandboxError> {
             flags |= flag;
         }
     }
-    mount_remount(target, flags, c"").map_err(failed("make the runtime read-only"))
+    mount_remount(target, flags, c"")
+}
+
+/// Copies the service's program into a file system of its own, which is then read-only and mounted nowhere. The link
+/// /proc/self/exe of all that comes of it names no path of the host, and leads to nothing that a script could change: the
+/// mode or the times of the host's file, where the service's user owns it.
+fn copy_program(program: &OwnedFd) -> Result<OwnedFd, SandboxError> {
+    /// A directory of the runtime that is empty.
+    const STAGE: &str = "run";
+    if fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).err() == Some(Errno::NOSYS) {
+        // In gVisor that link leads past the flags of mounts, and the service's user would own the copy.
+        return program.try_clone().map_err(SandboxError::fault("dup"));
+    }
+    let at = |step: &str| format!("copy the program: {step}");
+    let failed = |step| SandboxError::at::<Errno>(Mechanism::Root, &at(step));
+    let failed_io = |step| SandboxError::at::<io::Error>(Mechanism::Root, &at(step));
+    let mut source = File::open(format!("/proc/self/fd/{}", program.as_raw_fd())).map_err(failed_io("open"))?;
+    mount("program", STAGE, "tmpfs", NO_PRIVILEGES, c"mode=0755").map_err(failed("mount tmpfs"))?;
+    let path = Path::new(STAGE).join(PROGRAM);
+    let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let everybody = Mode::from_raw_mode(0o555);
+    let copy = open(&path, flags, everybody).map_err(failed("create"))?;
+    io::copy(&mut source, &mut File::from(copy)).map_err(failed_io("write"))?;
+    // By this descriptor it can be executed, and nothing else.
+    let copy = open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(failed("open the copy"))?;
+    remount(Path::new(STAGE), NO_PRIVILEGES | MountFlags::RDONLY).map_err(failed("make read-only"))?;
+    unmount(STAGE, UnmountFlags::DETACH).map_err(failed("unmount"))?;
+    Ok(copy)
 }

@@ -110,26 +110,33 @@ impl Scratch {
         &self.path
     }
 
-    /// How much is used, files without a name not included: `None` if that is clearly within the limits.
-    ///
-    /// Asking the file system how much less room it has is cheap, and counts what others use too. Only where that is
-    /// more than this script may use, what is in the directory is counted.
-    pub fn usage(&self, policy: &Policy) -> Option<Usage> {
+    /// Room that the file system has lost since the job began, which is cheap to ask and counts what others use too. Nothing
+    /// for a tmpfs of the worker's own, which bounds itself.
+    pub fn taken(&self) -> Usage {
         match &self.kind {
-            Kind::Tmpfs { .. } => None,
-            Kind::TmpfsWithoutInodeLimit => Some(counted(open_directory(CWD, &self.path).ok()?, policy)),
-            Kind::Directory { opened, free_at_first } => {
-                let free = Free::of(&self.path).ok()?;
+            Kind::Tmpfs { .. } | Kind::TmpfsWithoutInodeLimit => Usage::default(),
+            Kind::Directory { free_at_first, .. } => {
+                let Ok(free) = Free::of(&self.path) else { return Usage { bytes: u64::MAX, inodes: u64::MAX } };
                 // What others give back meanwhile is not for this script to take.
                 free_at_first.set(free_at_first.get().or_more(free));
-                let taken = free_at_first.get().less(free);
-                let little = taken.bytes <= policy.scratch_bytes && taken.inodes <= policy.scratch_inodes;
-                if little {
-                    return None;
-                }
-                let all = policy.sweeps_tmp().then(|| open_directory(CWD, SCRATCH));
-                Some(counted(all.unwrap_or_else(|| rustix::io::dup(opened)).ok()?, policy))
+                free_at_first.get().less(free)
             }
+        }
+    }
+
+    /// Whether so much room has been taken that what is in the scratch space has to be counted.
+    pub fn may_be_full(&self, policy: &Policy, taken: Usage) -> bool {
+        may_be_full(matches!(self.kind, Kind::TmpfsWithoutInodeLimit), policy, taken)
+    }
+
+    /// What another thread needs to count what is in the scratch space.
+    pub fn counter(&self) -> Counter {
+        match &self.kind {
+            Kind::Tmpfs { .. } => Counter { directory: None, has_no_bound: false },
+            Kind::TmpfsWithoutInodeLimit => {
+                Counter { directory: Some(open_directory(CWD, &self.path)), has_no_bound: true }
+            }
+            Kind::Directory { opened, .. } => Counter { directory: Some(rustix::io::dup(opened)), has_no_bound: false },
         }
     }
 
@@ -161,6 +168,41 @@ impl Scratch {
     }
 }
 
+/// Counts files with a name in a scratch space.
+pub struct Counter {
+    /// None where nothing has to be counted.
+    directory: Option<rustix::io::Result<OwnedFd>>,
+    has_no_bound: bool,
+}
+
+impl Counter {
+    /// As [`Scratch::may_be_full`].
+    pub fn may_be_full(&self, policy: &Policy, taken: Usage) -> bool {
+        may_be_full(self.has_no_bound, policy, taken)
+    }
+
+    /// Adds up what is there. What cannot be looked into counts as too much; None where a tmpfs bounds itself.
+    pub fn count(&self, policy: &Policy) -> Option<Usage> {
+        let opened = match self.directory.as_ref()? {
+            _ if policy.sweeps_tmp() => open_directory(CWD, SCRATCH),
+            Ok(directory) => open_directory(directory, "."),
+            Err(errno) => Err(*errno),
+        };
+        Some(opened.map_or(Usage { bytes: u64::MAX, inodes: u64::MAX }, |directory| counted(directory, policy)))
+    }
+}
+
+fn may_be_full(has_no_bound: bool, policy: &Policy, taken: Usage) -> bool {
+    has_no_bound || taken.bytes > policy.scratch_bytes || taken.inodes > policy.scratch_inodes
+}
+
+impl Usage {
+    /// Both together.
+    pub fn and(self, other: Self) -> Self {
+        Self { bytes: self.bytes.saturating_add(other.bytes), inodes: self.inodes.saturating_add(other.inodes) }
+    }
+}
+
 impl Free {
     fn of(path: &Path) -> rustix::io::Result<Self> {
         let stat = statvfs(path)?;
@@ -181,12 +223,15 @@ fn mount_tmpfs(policy: &Policy) -> Result<Kind, SandboxError> {
     /// Holds the file system while its two halves are bound to their places.
     const STAGE: &str = "/run";
     let size = format!("mode=0700,size={}", policy.scratch_bytes);
+    // A page that a socket holds is to be no part of a larger one.
+    let small_pages = format!("{size},huge=never,nr_inodes={}", policy.scratch_inodes);
     let mount_with = |options: &str| {
         let options = CString::new(options).expect("numbers have no NUL");
         // That somebody has looked into a directory is not to be seen.
         mount("scratch", STAGE, "tmpfs", NO_PRIVILEGES | MountFlags::NOATIME, options.as_c_str())
     };
-    let has_inode_limit = match mount_with(&format!("{size},nr_inodes={}", policy.scratch_inodes)) {
+    let has_inode_limit = match mount_with(&small_pages) {
+        // gVisor knows neither option.
         Err(Errno::INVAL) => mount_with(&size).map(|()| false),
         mounted => mounted.map(|()| true),
     };

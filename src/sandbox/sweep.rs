@@ -9,6 +9,7 @@ use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, child_subreaper, kill_process, kill_process_group, set_child_subreaper, waitid,
 };
 
+use super::cgroup::Joined;
 use super::scratch::Scratch;
 use super::watchdog::children;
 use super::{Mechanism, Policy, SandboxError};
@@ -31,13 +32,33 @@ pub fn adopt_orphans(policy: &Policy) -> Result<(), SandboxError> {
     }
 }
 
+/// Makes every process of the job stand still, all at once: what is about to be forked as well.
+pub fn stop(policy: &Policy, worker: Pid) {
+    signal(policy, worker, Signal::STOP);
+}
+
+/// Lets the processes go on, also those that the script has stopped.
+pub fn resume(policy: &Policy, worker: Pid) {
+    signal(policy, worker, Signal::CONT);
+}
+
+fn signal(policy: &Policy, worker: Pid, signal: Signal) {
+    if policy.has(Mechanism::Namespaces) {
+        sys::signal_all_others(signal);
+    } else {
+        // It may be gone already.
+        let _ = kill_process_group(worker, signal);
+    }
+}
+
 /// Ends every process of the job and waits until the last one is gone. Gives what those have used that had not been
 /// collected before.
 ///
 /// Without a PID namespace, everything is in the worker's process group, which the system call filter keeps it in. A
 /// signal to a group reaches all of its processes at once, and a process that is about to fork then does not
 /// (copy_process in kernel/fork.c), so that no speed of forking gets away.
-pub fn end_processes(policy: &Policy, worker: Pid) -> io::Result<Rusage> {
+pub fn end_processes(policy: &Policy, worker: Pid, group: Option<&Joined>) -> io::Result<Rusage> {
+    group.map(Joined::kill).transpose()?;
     if policy.has(Mechanism::Namespaces) {
         return end_namespace(worker);
     }
@@ -56,12 +77,12 @@ pub fn end_processes(policy: &Policy, worker: Pid) -> io::Result<Rusage> {
 /// it is done again, until nothing is left.
 fn end_namespace(worker: Pid) -> io::Result<Rusage> {
     const PAUSE: Duration = Duration::from_millis(1);
-    sys::kill_all_others();
+    sys::signal_all_others(Signal::KILL);
     // It was there, so it ends.
     let _ = waitid(WaitId::Pid(worker), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
     let mut used = Rusage::default();
     loop {
-        sys::kill_all_others();
+        sys::signal_all_others(Signal::KILL);
         match waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT) {
             Err(Errno::CHILD) => return Ok(used),
             Err(Errno::INTR) => {}
@@ -79,11 +100,9 @@ fn end_namespace(worker: Pid) -> io::Result<Rusage> {
 
 /// Where there is no filter, processes leave their group; those whose parent has ended have come to this one.
 fn kill_children() {
-    for number in children(Path::new("/proc/self")) {
-        if let Some(child) = number.parse().ok().and_then(Pid::from_raw) {
-            // It is there until it is waited for.
-            let _ = kill_process(child, Signal::KILL);
-        }
+    for child in children(Path::new("/proc/self")).unwrap_or_default() {
+        // It is there until it is waited for.
+        let _ = kill_process(child, Signal::KILL);
     }
 }
 

@@ -2,6 +2,7 @@
 //! a thread that does not exist in the child.
 
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use rustix::process::Pid;
@@ -32,6 +33,57 @@ pub unsafe fn clone_into(namespaces: UnshareFlags) -> io::Result<Side<Pid>> {
 pub unsafe fn fork() -> io::Result<Side<Pid>> {
     // SAFETY: the caller promises that there is no other thread.
     side(unsafe { libc::fork() }.into())
+}
+
+/// State of the calling thread that fork(2) of the C library sets right in a child, and that a child without it needs to have
+/// set: where the kernel writes its number, and its list of robust mutexes.
+#[derive(Debug, Clone, Copy)]
+pub struct ThreadState {
+    number: u64,
+    mutexes: (usize, usize),
+}
+
+impl ThreadState {
+    /// For the first thread of a program, or of a fork of it through the C library. Fails where the kernel does not tell
+    /// (PR_GET_TID_ADDRESS(2const), CONFIG_CHECKPOINT_RESTORE).
+    pub fn of_this_thread() -> io::Result<Self> {
+        let (mut number, mut mutexes) = (0_u64, (0_usize, 0_usize));
+        // SAFETY: each call writes to variables that outlive it.
+        let told = unsafe {
+            libc::prctl(libc::PR_GET_TID_ADDRESS, &raw mut number) == 0
+                && libc::syscall(libc::SYS_get_robust_list, 0, &raw mut mutexes.0, &raw mut mutexes.1) == 0
+        };
+        if told && number != 0 {
+            Ok(Self { number, mutexes })
+        } else {
+            Err(io::Error::other("the kernel does not tell where the number of a thread stands"))
+        }
+    }
+}
+
+/// Forks a child that begins its life in a cgroup (clone3(2), CLONE_INTO_CGROUP, Linux 5.7).
+///
+/// # Safety
+/// The process must have one thread only, and the state must be that of a thread at the same place in memory: of this process,
+/// or of one that it is a fork of.
+pub unsafe fn fork_into(cgroup: BorrowedFd<'_>, state: &ThreadState) -> io::Result<Side<Pid>> {
+    /// Of linux/sched.h.
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+    // SAFETY: clone_args is plain data, for which all zeroes is a value.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    // As the C library forks, which has the kernel write the child's number to where it looks for it.
+    arguments.flags = (libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID) as u64 | CLONE_INTO_CGROUP;
+    arguments.child_tid = state.number;
+    arguments.exit_signal = libc::SIGCHLD as u64;
+    arguments.cgroup = u64::from(cgroup.as_raw_fd().cast_unsigned());
+    // SAFETY: without CLONE_VM and a stack the child gets its own copy of the memory and goes on from here, as with fork. The
+    // kernel writes to the child's copy of the C library's thread, as the caller promises.
+    let side = side(unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of_val(&arguments)) })?;
+    if matches!(side, Side::Child) {
+        // SAFETY: the list is the C library's own, at the same place as in the process that was forked.
+        unsafe { libc::syscall(libc::SYS_set_robust_list, state.mutexes.0, state.mutexes.1) };
+    }
+    Ok(side)
 }
 
 /// A negative number is none of a process, and must not become one.

@@ -55,12 +55,49 @@ fn only_sigchld() -> libc::sigset_t {
     }
 }
 
-/// Kills every process that this one may signal, but itself. For the init process of a PID namespace, which can signal
+/// Signals that are kept back, for a process that waits for them: the end of a child, and SIGTERM.
+pub struct HeldSignals {
+    held: libc::sigset_t,
+    before: libc::sigset_t,
+}
+
+impl HeldSignals {
+    /// Keeps them back from now on (sigprocmask(2)).
+    pub fn hold() -> io::Result<Self> {
+        let mut held = only_sigchld();
+        // SAFETY: sigset_t is plain data, for which all zeroes is a value; the sets outlive the calls.
+        unsafe {
+            let mut before: libc::sigset_t = std::mem::zeroed();
+            libc::sigaddset(&raw mut held, libc::SIGTERM);
+            match libc::sigprocmask(libc::SIG_BLOCK, &raw const held, &raw mut before) {
+                0 => Ok(Self { held, before }),
+                _ => Err(io::Error::last_os_error()),
+            }
+        }
+    }
+
+    /// Takes it back in a fork.
+    pub fn release(self) -> io::Result<()> {
+        // SAFETY: the set is initialised and outlives the call.
+        match unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const self.before, std::ptr::null_mut()) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// Waits for one of them; says whether it was SIGTERM (sigwaitinfo(2)).
+    pub fn wait(&self) -> bool {
+        // SAFETY: the set is initialised and outlives the call, which need not say more than the signal's number.
+        unsafe { libc::sigwaitinfo(&raw const self.held, std::ptr::null_mut()) == libc::SIGTERM }
+    }
+}
+
+/// Signals every process that this one may signal, but itself. For the init process of a PID namespace, which can signal
 /// only those in it.
-pub fn kill_all_others() {
+pub fn signal_all_others(signal: rustix::process::Signal) {
     assert_eq!(std::process::id(), 1, "only an init process may do this");
     // SAFETY: kill has no precondition.
-    unsafe { libc::kill(-1, libc::SIGKILL) };
+    unsafe { libc::kill(-1, signal.as_raw()) };
 }
 
 /// What a process does on signals, but for those on which it does what every program does.

@@ -15,9 +15,11 @@
 mod descriptors;
 mod enter;
 mod guard;
+mod inspector;
 mod left;
 mod probe;
 mod python;
+mod watch;
 mod worker;
 
 use std::ffi::{CStr, CString};
@@ -28,17 +30,18 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use rustix::process::{Pid, Signal, geteuid, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, WaitOptions, geteuid, kill_process, set_parent_process_death_signal, waitpid};
 use rustix::thread::UnshareFlags;
 
 use crate::channel::{self, Message};
 use crate::protocol::{ZygoteReply, ZygoteRequest};
+use crate::sandbox::cgroup::Joined;
 use crate::sandbox::integrity::Integrity;
 use crate::sandbox::{
     Filter, FreshNumbers, GUARD_NAMESPACES, Mechanism, Mechanisms, Policy, SandboxError, Surroundings,
     hide_from_tracers, split,
 };
-use crate::sys::{self, Side};
+use crate::sys::{self, Side, ThreadState};
 use python::Python;
 
 /// The argument with which the service starts a zygote, followed by the mechanisms of its policy.
@@ -152,6 +155,8 @@ struct Blueprint {
     filter: Filter,
     /// Where there are PID namespaces, and the kernel offers it.
     numbers: Option<FreshNumbers>,
+    /// State of the zygote's thread, for workers that are made in a cgroup.
+    thread: io::Result<ThreadState>,
 }
 
 impl Blueprint {
@@ -164,7 +169,17 @@ impl Blueprint {
             let owns_files = user.is_root() || runtime.metadata()?.uid() == user.as_raw();
             Surroundings::Shared { only_signals: None, owns_files }
         };
-        Ok(Self { policy, runtime, filter: Filter::new(surroundings), numbers })
+        let thread = ThreadState::of_this_thread();
+        Ok(Self { policy, runtime, filter: Filter::new(surroundings), numbers, thread })
+    }
+
+    /// Takes the cgroup for workers from a message, if the policy has one.
+    fn group(&self, message: &mut Message) -> io::Result<Option<Joined>> {
+        if !self.policy.has(Mechanism::Cgroup) {
+            return Ok(None);
+        }
+        let group = message.descriptors.pop().ok_or_else(|| io::Error::other("no cgroup comes along"))?;
+        Ok(Some(group.into()))
     }
 
     /// Forks into the namespaces that a guard has for itself.
@@ -240,10 +255,9 @@ impl Zygote {
                 return ExitCode::FAILURE;
             }
             let replied = match message.parse() {
-                Ok(ZygoteRequest::Guard) => self.fork_guard(message).map(|()| ZygoteReply::Forked),
-                Ok(ZygoteRequest::Preload(modules)) => {
-                    self.fork_zygote(message, &modules).map(|()| ZygoteReply::Forked)
-                }
+                Ok(ZygoteRequest::Guard) => self.fork_guard(message).map(forked),
+                Ok(ZygoteRequest::Preload(modules)) => self.fork_zygote(message, &modules).map(forked),
+                Ok(ZygoteRequest::End { guard }) => Ok(ZygoteReply::Ending { is_gone: end_child(guard) }),
                 Ok(ZygoteRequest::Ping) => Ok(ZygoteReply::Pong { max_rss_bytes: sys::max_rss_bytes() }),
                 Ok(_) | Err(_) => break,
             };
@@ -255,19 +269,21 @@ impl Zygote {
         ExitCode::SUCCESS
     }
 
-    fn fork_guard(&self, message: Message) -> io::Result<()> {
+    fn fork_guard(&self, mut message: Message) -> io::Result<Pid> {
+        let group = self.blueprint.group(&mut message)?;
         let [control] = descriptors(message)?;
         self.python.before_fork();
-        let side = self.blueprint.fork();
-        if matches!(side, Ok(Side::Child)) {
-            guard::run(&self.blueprint, Some(&self.python), &control);
+        match self.blueprint.fork() {
+            Ok(Side::Child) => guard::run(&self.blueprint, Some(&self.python), &control, group),
+            side => {
+                self.python.after_fork_parent();
+                parent(side)
+            }
         }
-        self.python.after_fork_parent();
-        side.map(drop)
     }
 
     /// Forks a zygote that has more modules. It shares all that this one has.
-    fn fork_zygote(&mut self, message: Message, modules: &[String]) -> io::Result<()> {
+    fn fork_zygote(&mut self, message: Message, modules: &[String]) -> io::Result<Pid> {
         let [socket, lifeline] = descriptors(message)?;
         self.python.before_fork();
         // SAFETY: the zygote has one thread.
@@ -278,7 +294,7 @@ impl Zygote {
             sys::exit_now(i32::from(ended.is_err()));
         }
         self.python.after_fork_parent();
-        side.map(drop)
+        parent(side)
     }
 
     fn become_preloaded(&mut self, modules: &[String], socket: &OwnedFd, lifeline: &OwnedFd) -> io::Result<()> {
@@ -300,14 +316,41 @@ impl Zygote {
     }
 }
 
+fn forked(child: Pid) -> ZygoteReply {
+    ZygoteReply::Forked { process: child.as_raw_nonzero().get() }
+}
+
+/// The child, for its parent.
+fn parent(side: io::Result<Side<Pid>>) -> io::Result<Pid> {
+    match side? {
+        Side::Parent(child) => Ok(child),
+        Side::Child => Err(io::Error::other("a child came back")),
+    }
+}
+
+/// Kills a child, and says whether it is gone, with the PID namespace of which it was the init process. It is nobody's zombie,
+/// because the zygote ignores the ends of its children (wait(2), SIGCHLD).
+fn end_child(number: i32) -> bool {
+    let Some(child) = Pid::from_raw(number) else { return true };
+    match waitpid(Some(child), WaitOptions::NOHANG) {
+        Ok(None) => {
+            let _ = kill_process(child, Signal::KILL);
+            false
+        }
+        Ok(Some(_)) | Err(_) => true,
+    }
+}
+
 /// Probes policies until there is one to be served, and what is to be preloaded. None: the service is gone, or wants none.
 fn answer_probes(socket: &OwnedFd, numbers: Option<FreshNumbers>) -> io::Result<Option<(Blueprint, Vec<String>)>> {
     loop {
-        let Some(message) = channel::receive(socket)? else { return Ok(None) };
+        let Some(mut message) = channel::receive(socket)? else { return Ok(None) };
         match message.parse()? {
             ZygoteRequest::Serve { policy, preload } => return Ok(Some((Blueprint::new(policy, numbers)?, preload))),
             ZygoteRequest::Probe(policy) => {
-                let refused = probe::probe(&Blueprint::new(policy, None)?);
+                let blueprint = Blueprint::new(policy, None)?;
+                let group = blueprint.group(&mut message)?;
+                let refused = probe::probe(&blueprint, group);
                 let reply = if refused.is_empty() { ZygoteReply::Held } else { ZygoteReply::Refused(refused) };
                 channel::send_json(socket, &reply, &[])?;
             }

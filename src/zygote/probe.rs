@@ -9,28 +9,29 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use super::{Blueprint, foreign_variable, guard};
 use crate::channel;
 use crate::protocol::{END, GuardReport, MAKE};
+use crate::sandbox::cgroup::Joined;
 use crate::sandbox::{Mechanism, Place, Policy, SandboxError};
 use crate::sys::{self, Side};
 
 /// Everything that cannot be had here, or that does not hold.
-pub fn probe(blueprint: &Blueprint) -> Vec<SandboxError> {
-    let mut found = attempt(blueprint).unwrap_or_else(|error| vec![error]);
+pub fn probe(blueprint: &Blueprint, group: Option<Joined>) -> Vec<SandboxError> {
+    let mut found = attempt(blueprint, group).unwrap_or_else(|error| vec![error]);
     if blueprint.policy.has(Mechanism::Environment) {
         found.extend(foreign_variable());
     }
     found
 }
 
-fn attempt(blueprint: &Blueprint) -> Result<Vec<SandboxError>, SandboxError> {
+fn attempt(blueprint: &Blueprint, group: Option<Joined>) -> Result<Vec<SandboxError>, SandboxError> {
     let failed = SandboxError::fault::<std::io::Error>;
     let (control, theirs) = channel::pair(SocketFlags::empty()).map_err(failed("make a socket"))?;
     let side = blueprint.fork().map_err(SandboxError::at(Mechanism::Namespaces, "clone"))?;
     if let Side::Child = side {
         // The parent's end must not live on here, where the guard waits for it to be closed.
         drop(control);
-        guard::run(blueprint, None, &theirs);
+        guard::run(blueprint, None, &theirs, group);
     }
-    drop(theirs);
+    drop((theirs, group));
     let ends = ends()?;
     let sent = channel::send(&control, MAKE, &ends.each_ref().map(AsFd::as_fd));
     drop(ends);
@@ -73,11 +74,17 @@ fn ends() -> Result<[OwnedFd; 3], SandboxError> {
     Ok([channel, stdout, stderr])
 }
 
+/// The number of processes that there are of a probe: the worker, and one that it leaves, unless it is sealed or nothing would
+/// end that one.
+pub fn left_by_probe(policy: &Policy) -> usize {
+    let is_ended = policy.has(Mechanism::Namespaces) || policy.has(Mechanism::Sweep);
+    if policy.has(Mechanism::Seal) || !is_ended { 1 } else { 2 }
+}
+
 /// Leaves a process and a file behind, which the guard must find. A sealed worker cannot, and where nothing ends them, they
 /// would stay. Whether this is the process that is left, which is only to wait.
 pub fn leave_something(policy: &Policy, place: &Place) -> bool {
-    let is_ended = policy.has(Mechanism::Namespaces) || policy.has(Mechanism::Sweep);
-    if policy.has(Mechanism::Seal) || !is_ended {
+    if left_by_probe(policy) == 1 {
         return false;
     }
     // The directory is the worker's own.

@@ -101,7 +101,7 @@ fn lock_in(
 }
 
 /// Until the guard ends it.
-fn wait_for_the_end() -> ! {
+pub fn wait_for_the_end() -> ! {
     loop {
         std::thread::sleep(std::time::Duration::from_mins(1));
     }

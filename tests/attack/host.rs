@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 /// The mechanisms that a service may name.
-const MECHANISMS: [&str; 13] = [
+const MECHANISMS: [&str; 14] = [
     "namespaces",
     "root",
     "scratch",
@@ -19,6 +19,7 @@ const MECHANISMS: [&str; 13] = [
     "seal",
     "sweep",
     "watchdog",
+    "cgroup",
 ];
 
 /// What `/health` told.

@@ -48,6 +48,15 @@ pub fn scenarios() -> Vec<Scenario> {
             "reads what /proc and /sys tell of the machine; inotify and fanotify on system directories",
             Drive::Scripts(|_| vec![step(program!("kernel_watch"))]),
         ),
+        attack(
+            P,
+            "kernel-witness",
+            "asks what of the runtime others have read, and what other processes have used",
+            // Clocks of others can be asked where there is no filter.
+            Drive::Scripts(|bench| {
+                vec![step(program!("witness")).inputs(json!({ "with_clocks": bench.host.filtered() }))]
+            }),
+        ),
     ];
     all.push(attack(
         P,

@@ -8,7 +8,7 @@ use super::bench::{Bench, unique};
 use super::files::empty;
 use super::judge::{Judge, SEALED, Trouble};
 use super::program;
-use super::scenario::{Course, Drive, Outcome, Promise, Scenario, Step, attack, step};
+use super::scenario::{Course, Drive, Outcome, Promise, Scenario, Step, attack, step, twin};
 
 const P: Promise = Promise::Leftovers;
 
@@ -88,6 +88,31 @@ fn state() -> Vec<Scenario> {
             "changes environment, path, builtins, modules, json, numpy, signals, umask",
             Drive::Scripts(|_| (0..3).flat_map(|_| [change(), unchanged()]).collect()),
         ),
+        attack(
+            P,
+            "left-times",
+            "changes mode, times and owner of devices, of its own program and of the runtime",
+            Drive::Scripts(|bench| {
+                // Without a root of its own a script has the host's devices, whose times everybody may set to now.
+                let inputs =
+                    json!({ "with_devices": bench.host.mechanisms.contains("landlock") && bench.host.namespaces() });
+                vec![step(program!("traces_on_host")).inputs(inputs)]
+            }),
+        )
+        .not_sealed("sealed: no filter keeps it from what its user owns, by which it can only end its own environment")
+        .destructive(),
+        twin(
+            P,
+            "left-times-twin",
+            "uses devices, and changes mode and times of its own files where it may",
+            Drive::Scripts(|bench| {
+                let alone = bench.host.namespaces();
+                let told = if alone { json!([16, 1.0, 2.0, 0o600, 0]) } else { json!([16]) };
+                let inputs = json!({ "in_namespaces": alone });
+                vec![step(program!("traces_twin")).inputs(inputs).judge(Judge::Returns(told))]
+            }),
+        )
+        .needs_resources(),
         attack(
             P,
             "left-core",

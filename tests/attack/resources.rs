@@ -10,9 +10,9 @@ use super::scenario::{Drive, Promise, Scenario, Step, attack, step, twin};
 const P: Promise = Promise::Bounds;
 
 /// The default limits.
-const MEMORY_MB: u64 = 512;
-const PROCESSES: u64 = 64;
-const SCRATCH_BYTES: u64 = 64 << 20;
+pub const MEMORY_MB: u64 = 512;
+pub const PROCESSES: u64 = 64;
+pub const SCRATCH_BYTES: u64 = 64 << 20;
 
 pub fn scenarios() -> Vec<Scenario> {
     let mut all = memory();

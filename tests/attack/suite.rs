@@ -12,6 +12,7 @@ mod drive;
 mod files;
 mod forgery;
 mod front_door;
+mod hidden;
 mod host;
 mod judge;
 mod kernel;
@@ -85,6 +86,7 @@ pub fn scenarios() -> Vec<Scenario> {
         secrets::scenarios(),
         bounds::scenarios(),
         resources::scenarios(),
+        hidden::scenarios(),
         leftovers::scenarios(),
         forgery::scenarios(),
         front_door::scenarios(),

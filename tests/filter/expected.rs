@@ -32,6 +32,11 @@ const EXPECTED: &[Expected] = &[
         when: &[(3, (libc::MAP_SHARED | libc::MAP_ANONYMOUS) as u64)],
         reason: "its size cannot be bounded; mmap.mmap(-1, n) fails, and files in /dev/shm do the same",
     },
+    Expected {
+        call: libc::SYS_sendfile,
+        when: ANY,
+        reason: "pages of files would stay in sockets by reference; shutil, socket and asyncio copy instead",
+    },
     Expected { call: libc::SYS_splice, when: ANY, reason: "kernel surface; only os.splice uses it" },
     Expected {
         call: libc::SYS_sendmsg,

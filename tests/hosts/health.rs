@@ -1,12 +1,15 @@
-//! What the service says of each host is in docs/hosts, to the letter. `UPDATE_HEALTH=1` writes the files anew.
+//! Compares what the service says of each host with docs/hosts, to the letter. `UPDATE_HEALTH=1` writes the files anew.
+//!
+//! Without cgroups: whether there are any depends on how the machine is set up, and not on its kind.
 
 use std::path::Path;
 
 use crate::host::Host;
 
 async fn is_documented(host: Host, name: &str) {
-    let service = host.start();
+    let service = host.start_with(&[("EXECUTOR_WITHOUT", "cgroup")]);
     let health = service.target().health_text().await.expect("/health answers");
+    let health = health.replace(r#""switched_off":["cgroup"]"#, r#""switched_off":[]"#);
     assert!(health.starts_with('{'), "{host:?}: {health:?}");
     let said = pretty(&without_version(&health));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/hosts").join(name);

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::suite::{Credentials, Target};
 use crate::support::emulator::{Emulator, binary, direct_reply};
+use crate::support::group::MemoryGroup;
 use crate::support::image::Image;
 use crate::support::jail::{jail, wrapped};
 use crate::support::{Log, Owned, Reply, Server, Told, dedent, server};
@@ -58,6 +59,13 @@ impl Host {
             None => Front::Http(self.serve(variables)),
         };
         Service { front, _image: image }
+    }
+
+    /// The same in a cgroup, for hosts that are no container image.
+    pub fn start_in(self, group: &MemoryGroup, variables: &[(&str, &str)]) -> Service {
+        let words = [group.entrance(), self.words()].concat();
+        let front = Front::Http(Server::launch(wrapped(&words, &server::command(variables))));
+        Service { front, _image: None }
     }
 
     fn serve(self, variables: &[(&str, &str)]) -> Server {

@@ -9,6 +9,7 @@ mod support;
 
 mod abilities;
 mod attacks;
+mod bounded;
 mod files;
 mod health;
 mod host;

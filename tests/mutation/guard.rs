@@ -1,4 +1,4 @@
-//! A guard is killed from outside while its job runs.
+//! A guard is killed, or stopped, from outside while its job runs.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -66,5 +66,38 @@ async fn with_namespaces_all_of_the_job_ends_and_it_is_begun_again() {
     let (reply, ()) = tokio::join!(job, attack);
     reply.succeeds("5", "");
     assert!(server.log().text().contains("a worker was lost"), "{}", server.log());
+    server.is_well().await;
+}
+
+/// A guard that does not end by itself is ended by its zygote, with all that came of its worker: only then is its place free.
+#[tokio::test]
+async fn with_namespaces_a_guard_that_stands_still_is_ended_before_its_place_is_given_back() {
+    let server = Server::launch(service("user", "strict", &[]));
+    let name = unique();
+    let fields = json!({ "timeout": 2 });
+    let source = script(&name, Duration::from_secs(25));
+    let job = server.execute_with(&source, fields);
+    let attack = async {
+        let (processes, guard) = running(&name).await;
+        guard.signal(Signal::STOP);
+        (processes, guard)
+    };
+    let (reply, (processes, guard)) = tokio::join!(job, attack);
+    reply.fails_with("TimeoutError: script exceeded its time limit of 2 s");
+    let running = async || {
+        let metrics = server.get("/metrics").await.body;
+        let line = metrics.lines().find(|line| line.starts_with("executor_jobs_running ")).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("no such figure: {metrics}"))
+    };
+    assert!(processes.iter().all(|process| !process.ends_within(Duration::ZERO)), "they were ended, but by whom?");
+    while running().await != "executor_jobs_running 0" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(
+        processes.iter().all(|process| process.ends_within(Duration::ZERO)),
+        "a place is free while its script lives"
+    );
+    assert!(guard.ends_within(PATIENCE));
+    assert!(server.log().text().contains("a guard has not finished, so it is ended"), "{}", server.log());
     server.is_well().await;
 }

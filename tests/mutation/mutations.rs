@@ -150,5 +150,7 @@ fn every_attack_is_made() {
 #[test]
 fn every_mechanism_holds_an_attack() {
     let needed: BTreeSet<Mechanism> = ALL.iter().flat_map(|attack| attack.locks).copied().collect();
-    assert_eq!(needed, BTreeSet::from(Mechanism::ALL));
+    // A machine whose controllers belong to the first version of cgroups has none: tests/kernels boots one that has.
+    let elsewhere = BTreeSet::from([Mechanism::Cgroup]);
+    assert_eq!(needed, &BTreeSet::from(Mechanism::ALL) - &elsewhere);
 }

@@ -1,7 +1,7 @@
 //! A mechanism is taken away: what strict and relaxed do then, and what they say.
 
 use py_executor::sandbox::Mechanism::{
-    self, Capabilities, Descriptors, Dumpable, Environment, Landlock, Namespaces, Rlimits, Root, Scratch, Seal,
+    self, Capabilities, Cgroup, Descriptors, Dumpable, Environment, Landlock, Namespaces, Rlimits, Root, Scratch, Seal,
     Seccomp, Sweep, Watchdog,
 };
 use py_executor::sandbox::Promise::{
@@ -23,7 +23,7 @@ pub enum Consequence {
 
 use Consequence::{Breaks, KeptBy};
 
-const CONSEQUENCES: [(Mechanism, Consequence); 13] = [
+const CONSEQUENCES: [(Mechanism, Consequence); 14] = [
     (Namespaces, KeptBy(&[(NoFiles, Landlock), (NoOtherProcesses, Landlock), (NothingLeftBehind, Sweep)])),
     (Root, KeptBy(&[(NoFiles, Landlock)])),
     (Scratch, KeptBy(&[(NoFiles, Landlock), (Bounded, Watchdog), (NothingLeftBehind, Sweep)])),
@@ -37,6 +37,7 @@ const CONSEQUENCES: [(Mechanism, Consequence); 13] = [
     (Seal, KeptBy(&[(NoNetwork, Seccomp), (NoFiles, Root)])),
     (Sweep, KeptBy(&[(NothingLeftBehind, Namespaces), (NothingLeftBehind, Scratch)])),
     (Watchdog, Breaks(&[Bounded])),
+    (Cgroup, KeptBy(&[(Bounded, Watchdog)])),
 ];
 
 /// What the project's own rule says of a host that offers everything else.

@@ -4,6 +4,7 @@
 
 pub mod connection;
 pub mod emulator;
+pub mod group;
 pub mod image;
 pub mod jail;
 pub mod listening;

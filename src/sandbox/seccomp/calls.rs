@@ -17,14 +17,13 @@ pub(super) const FCHMODAT2: libc::c_long = 452;
 const ALLOWED: &[libc::c_long] = &[
     // Files. Which ones is decided by the mounts and Landlock, not here.
     libc::SYS_read, libc::SYS_write, libc::SYS_readv, libc::SYS_writev, libc::SYS_pread64, libc::SYS_pwrite64,
-    libc::SYS_preadv, libc::SYS_pwritev, libc::SYS_preadv2, libc::SYS_pwritev2, libc::SYS_openat, libc::SYS_openat2,
-    libc::SYS_close, libc::SYS_close_range, libc::SYS_lseek, libc::SYS_fstat, libc::SYS_newfstatat, libc::SYS_statx,
+    libc::SYS_preadv, libc::SYS_pwritev, libc::SYS_openat, libc::SYS_openat2, libc::SYS_close, libc::SYS_lseek, libc::SYS_fstat, libc::SYS_newfstatat, libc::SYS_statx,
     libc::SYS_statfs, libc::SYS_fstatfs, libc::SYS_getdents64, libc::SYS_readlinkat, libc::SYS_faccessat,
     libc::SYS_faccessat2, libc::SYS_mkdirat, libc::SYS_unlinkat, libc::SYS_renameat2, libc::SYS_linkat,
     libc::SYS_symlinkat, libc::SYS_fchmod, libc::SYS_fchmodat, FCHMODAT2, libc::SYS_fchown, libc::SYS_fchownat,
-    libc::SYS_utimensat, libc::SYS_truncate, libc::SYS_ftruncate, libc::SYS_fallocate, libc::SYS_fsync,
-    libc::SYS_fdatasync, libc::SYS_readahead, libc::SYS_flock, libc::SYS_umask, libc::SYS_chdir, libc::SYS_fchdir,
-    libc::SYS_getcwd, libc::SYS_sendfile, libc::SYS_copy_file_range,
+    libc::SYS_utimensat, libc::SYS_truncate, libc::SYS_ftruncate, libc::SYS_fsync, libc::SYS_fdatasync,
+    libc::SYS_readahead, libc::SYS_flock, libc::SYS_umask, libc::SYS_chdir, libc::SYS_fchdir, libc::SYS_getcwd,
+    libc::SYS_copy_file_range,
     // shutil copies extended attributes; there are none to be found, and none can be set.
     libc::SYS_getxattr, libc::SYS_lgetxattr, libc::SYS_fgetxattr, libc::SYS_listxattr, libc::SYS_llistxattr,
     libc::SYS_flistxattr,
@@ -35,8 +34,7 @@ const ALLOWED: &[libc::c_long] = &[
     // What a connected socketpair needs; none can be connected elsewhere (see CONDITIONAL).
     libc::SYS_recvfrom, libc::SYS_recvmsg, libc::SYS_shutdown, libc::SYS_getsockname, libc::SYS_getpeername,
     // Memory.
-    libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_mremap, libc::SYS_madvise, libc::SYS_brk,
-    libc::SYS_msync, libc::SYS_mincore, libc::SYS_mlock, libc::SYS_mlock2, libc::SYS_munlock, libc::SYS_mlockall,
+    libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_mremap, libc::SYS_brk, libc::SYS_msync, libc::SYS_mlock, libc::SYS_mlock2, libc::SYS_munlock, libc::SYS_mlockall,
     libc::SYS_munlockall, libc::SYS_membarrier,
     // Processes and threads, within RLIMIT_NPROC.
     libc::SYS_execve, libc::SYS_execveat, libc::SYS_exit, libc::SYS_exit_group, libc::SYS_wait4, libc::SYS_waitid,
@@ -51,9 +49,8 @@ const ALLOWED: &[libc::c_long] = &[
     // Signals and time.
     libc::SYS_rt_sigaction, libc::SYS_rt_sigprocmask, libc::SYS_rt_sigreturn, libc::SYS_rt_sigpending,
     libc::SYS_rt_sigsuspend, libc::SYS_rt_sigtimedwait, libc::SYS_rt_sigqueueinfo, libc::SYS_sigaltstack,
-    libc::SYS_restart_syscall, libc::SYS_nanosleep, libc::SYS_clock_nanosleep, libc::SYS_clock_gettime,
-    libc::SYS_clock_getres, libc::SYS_gettimeofday, libc::SYS_getitimer, libc::SYS_setitimer, libc::SYS_timer_create,
-    libc::SYS_timer_settime, libc::SYS_timer_gettime, libc::SYS_timer_getoverrun, libc::SYS_timer_delete,
+    libc::SYS_restart_syscall, libc::SYS_nanosleep, libc::SYS_gettimeofday, libc::SYS_getitimer,
+    libc::SYS_setitimer, libc::SYS_timer_settime, libc::SYS_timer_gettime, libc::SYS_timer_getoverrun, libc::SYS_timer_delete,
     // The system.
     libc::SYS_uname, libc::SYS_sysinfo, libc::SYS_getrandom,
 ];
@@ -76,6 +73,8 @@ const ALLOWED_ON_ARCHITECTURE: &[libc::c_long] = &[libc::SYS_renameat];
 const NOT_IMPLEMENTED: &[libc::c_long] = &[
     // Its flags are in memory, where a filter cannot see them; the C library falls back to clone.
     libc::SYS_clone3,
+    // Tells which pages of the runtime others have read.
+    libc::SYS_mincore,
 ];
 
 /// Every flag of clone(2) that makes a namespace. CLONE_NEWTIME shares its bit with the exit signal and is for clone3
@@ -91,16 +90,17 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
 /// Allowed for some arguments.
 #[allow(clippy::cast_possible_wrap, reason = "small constants, whose types differ between architectures")]
 fn conditional() -> Vec<(libc::c_long, Condition)> {
-    use Condition::{Both, NoBits, NotAllBits};
-    vec![
-        (libc::SYS_clone, NoBits(0, NAMESPACES)),
+    use Condition::{Both, NoBits, Unlike};
+    let shared_anonymous = (libc::MAP_SHARED | libc::MAP_ANONYMOUS) as u64;
+    let mut conditions = held_in_the_kernel();
+    conditions.extend([
         // Shared anonymous memory stays when no page table names it any more, so that no figure of the kernel shows how
         // much there is; huge pages are in no process's resident size. Files in /dev/shm, which multiprocessing uses,
         // are bounded by their file system.
         (
             libc::SYS_mmap,
             Both(
-                Box::new(NotAllBits(3, (libc::MAP_SHARED | libc::MAP_ANONYMOUS) as u64)),
+                Box::new(Unlike { argument: 3, mask: shared_anonymous, value: shared_anonymous }),
                 Box::new(NoBits(3, libc::MAP_HUGETLB as u64)),
             ),
         ),
@@ -200,8 +200,77 @@ fn conditional() -> Vec<(libc::c_long, Condition)> {
                 ],
             ),
         ),
+    ]);
+    // The processor time of any process can be asked for as a clock: of the monitor, too, which tells of earlier jobs.
+    conditions.extend(CLOCKS.iter().map(|call| (*call, one_of(0, &(0..=LAST_CLOCK).collect::<Vec<_>>()))));
+    conditions
+}
+
+/// Conditions of what would be held, or told, by the kernel out of everybody's sight.
+fn held_in_the_kernel() -> Vec<(libc::c_long, Condition)> {
+    use Condition::{Both, NoBits, Unlike};
+    let threads_share_files = (libc::CLONE_THREAD | libc::CLONE_FILES) as u64;
+    vec![
+        // A thread has its process's table of descriptors: in a table of its own, nobody would see what they hold, because
+        // /proc/PID/fd is the main thread's. And a process has a table of its own: record locks belong to the table, and no list
+        // shows those of a process that has ended and shared it.
+        (
+            libc::SYS_clone,
+            Both(
+                Box::new(NoBits(0, NAMESPACES)),
+                Box::new(Both(
+                    Box::new(Unlike { argument: 0, mask: threads_share_files, value: libc::CLONE_THREAD as u64 }),
+                    Box::new(Unlike { argument: 0, mask: threads_share_files, value: libc::CLONE_FILES as u64 }),
+                )),
+            ),
+        ),
+        // CLOSE_RANGE_UNSHARE makes such a table.
+        (libc::SYS_close_range, NoBits(2, libc::CLOSE_RANGE_UNSHARE.into())),
+        // RWF_NOWAIT tells whether others have read a page of the runtime, RWF_DONTCACHE throws it out.
+        (libc::SYS_preadv2, NoBits(5, CACHE_FLAGS)),
+        (libc::SYS_pwritev2, NoBits(5, CACHE_FLAGS)),
+        // Any other mode than 0 takes room beyond RLIMIT_FSIZE (FALLOC_FL_KEEP_SIZE), or is of no use without it.
+        (libc::SYS_fallocate, one_of(1, &[0])),
+        (libc::SYS_madvise, one_of(2, &ADVICE.map(i64::from))),
     ]
 }
+
+/// Calls whose first argument is a clock, which may be the processor time of any process.
+const CLOCKS: &[libc::c_long] =
+    &[libc::SYS_clock_gettime, libc::SYS_clock_getres, libc::SYS_clock_nanosleep, libc::SYS_timer_create];
+
+/// The clocks that are nobody else's (clock_gettime(2)): up to CLOCK_TAI.
+const LAST_CLOCK: i64 = 11;
+
+/// RWF_NOWAIT and RWF_DONTCACHE of linux/fs.h.
+const CACHE_FLAGS: u64 = 0x8 | 0x80;
+
+/// The advice that madvise(2) takes. Not MADV_COLD and MADV_PAGEOUT, by which pages of the runtime could be thrown out of
+/// memory, and then be watched coming back when others read them; not MADV_MERGEABLE, which tells by timing whether others
+/// have the same page; not MADV_HWPOISON and MADV_SOFT_OFFLINE.
+const ADVICE: [i32; 20] = [
+    libc::MADV_NORMAL,
+    libc::MADV_RANDOM,
+    libc::MADV_SEQUENTIAL,
+    libc::MADV_WILLNEED,
+    libc::MADV_DONTNEED,
+    libc::MADV_FREE,
+    libc::MADV_REMOVE,
+    libc::MADV_DONTFORK,
+    libc::MADV_DOFORK,
+    libc::MADV_HUGEPAGE,
+    libc::MADV_NOHUGEPAGE,
+    libc::MADV_DONTDUMP,
+    libc::MADV_DODUMP,
+    libc::MADV_WIPEONFORK,
+    libc::MADV_KEEPONFORK,
+    libc::MADV_POPULATE_READ,
+    libc::MADV_POPULATE_WRITE,
+    libc::MADV_COLLAPSE,
+    // MADV_GUARD_INSTALL and MADV_GUARD_REMOVE of asm-generic/mman-common.h (Linux 6.13), which newer C libraries use.
+    102,
+    103,
+];
 
 /// The thread pointer, which every program sets, and AMX registers, for which BLAS asks where there are any.
 #[cfg(target_arch = "x86_64")]
@@ -244,7 +313,8 @@ fn stream_types() -> [i64; 4] {
 /// socket, bind, connect, listen, accept (no network of any kind); sendmsg (it can name an address, and hide memory in
 /// descriptors under way; send and write do for a pair); ptrace, process_vm_*, pidfd_getfd, kcmp (other
 /// processes); mount, unshare, setns, chroot, pivot_root (namespaces); bpf, perf_event_open, userfaultfd, io_uring_*,
-/// keyctl, add_key, splice, tee, vmsplice (kernel surface that exploits came through); memfd_create, shmget, msgget,
+/// keyctl, add_key, splice, tee, vmsplice (kernel surface that exploits came through); sendfile (it puts pages of files into
+/// sockets by reference, where they stay when the file is gone; Python's library copies instead); memfd_create, shmget, msgget,
 /// semget, mq_open, landlock_*, mknod (memory that is in no process's account: the descriptor of a FIFO looks like a
 /// file's, whatever its buffer holds); set*id, capset, personality, seccomp.
 pub fn rules(surroundings: Surroundings) -> BTreeMap<u32, Rule> {

@@ -24,8 +24,12 @@ pub enum Condition {
     OneOf(u8, Vec<u64>),
     /// None of these bits is set.
     NoBits(u8, u64),
-    /// At least one of these bits, all of the low half, is not set.
-    NotAllBits(u8, u64),
+    /// Among the bits of the mask, all of the low half, others are set than in the value.
+    Unlike {
+        argument: u8,
+        mask: u64,
+        value: u64,
+    },
     Both(Box<Condition>, Box<Condition>),
 }
 
@@ -141,10 +145,10 @@ fn check(condition: &Condition) -> Vec<Instruction> {
             load(low_half(*argument)),
             jump(libc::BPF_JSET, *bits as u32, 1, 0),
         ],
-        Condition::NotAllBits(argument, bits) => vec![
+        Condition::Unlike { argument, mask, value } => vec![
             load(low_half(*argument)),
-            statement(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, *bits as u32),
-            jump(libc::BPF_JEQ, *bits as u32, 1, 0),
+            statement(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, *mask as u32),
+            jump(libc::BPF_JEQ, *value as u32, 1, 0),
         ],
         Condition::Both(first, second) => {
             let mut code = check(first);

@@ -42,13 +42,6 @@ const BY_NAME_ON_ARCHITECTURE: &[libc::c_long] = &[];
 /// The same by a descriptor: refused where the user owns files that the script can open for reading.
 const BY_DESCRIPTOR: &[libc::c_long] = &[libc::SYS_fchmod, libc::SYS_fchown, libc::SYS_utimensat];
 
-/// Calls whose first argument is a clock, which may be the processor time of any process.
-const CLOCKS: &[libc::c_long] =
-    &[libc::SYS_clock_gettime, libc::SYS_clock_getres, libc::SYS_clock_nanosleep, libc::SYS_timer_create];
-
-/// The clocks that are nobody else's (clock_gettime(2)): up to CLOCK_TAI.
-const LAST_CLOCK: i64 = 11;
-
 /// Signals that need a number, or a descriptor, of their receiver.
 const SIGNALS: &[libc::c_long] = &[libc::SYS_tkill, libc::SYS_rt_sigqueueinfo, libc::SYS_pidfd_send_signal];
 
@@ -80,10 +73,8 @@ fn among_others(only_signals: Option<u32>) -> Vec<(libc::c_long, Condition)> {
     };
     let mut conditions = vec![
         // Not to everybody (-1 in 32 bits, all that the kernel reads): if nobody may be signalled, it says nothing.
-        (libc::SYS_kill, Condition::NotAllBits(0, u32::MAX.into())),
+        (libc::SYS_kill, Condition::Unlike { argument: 0, mask: u32::MAX.into(), value: u32::MAX.into() }),
     ];
-    let clocks: Vec<i64> = (0..=LAST_CLOCK).collect();
-    conditions.extend(CLOCKS.iter().map(|call| (*call, one_of(0, &clocks))));
     conditions.extend([libc::SYS_getpgid, libc::SYS_getsid].map(|call| (call, one_of(0, &[0]))));
     if let Some(process) = only_signals.map(i64::from) {
         // The kernel reads 32 bits of a process id, and the C library may leave any in the upper half of a negative one.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::Server;
+use crate::support::{PATIENCE, Server};
 
 /// Whatever is of the rehearsal, as far as Python can find it.
 const LOOK: &str = "
@@ -85,6 +85,8 @@ async fn workers_of_one_guard_do_not_tell_of_each_other() {
         server.execute_with(CHANGE, json!({ "inputs": { "change": change } })).await.returned()
     };
     let first = look(false).await;
+    // A worker that is made at the same time as a script runs has times of that moment.
+    until_all_wait(&server).await;
     let mut changed: Vec<(u64, u64)> = Vec::new();
     // More often than there are guards.
     for round in 0..30 {
@@ -98,6 +100,14 @@ async fn workers_of_one_guard_do_not_tell_of_each_other() {
             let told = changed.iter().find(|(begun, ended)| (begun..=ended).contains(&time));
             assert!(told.is_none(), "round {round}: {seen:?} tells of {told:?}");
         }
+    }
+}
+
+async fn until_all_wait(server: &Server) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !server.get("/metrics").await.body.contains("executor_workers_parked{zygote=\"base\"} 5\n") {
+        assert!(tokio::time::Instant::now() < deadline, "not all workers are made");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
 }
 

@@ -97,11 +97,40 @@ fn threads_may_be_made_and_namespaces_may_not() {
     let clone = |flags: i32| {
         run(&program, ARCHITECTURE, libc::SYS_clone as u32, [u64::from(flags.cast_unsigned()), 0, 0, 0, 0, 0])
     };
-    assert_eq!(clone(libc::CLONE_VM | libc::CLONE_THREAD | libc::CLONE_SIGHAND), ALLOWED);
+    assert_eq!(clone(libc::CLONE_VM | libc::CLONE_THREAD | libc::CLONE_SIGHAND | libc::CLONE_FILES), ALLOWED);
+    assert_eq!(clone(libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD), ALLOWED);
+    assert_eq!(clone(libc::CLONE_FILES | libc::SIGCHLD), EPERM, "descriptors of its parent");
+    assert_eq!(clone(libc::CLONE_VM | libc::CLONE_THREAD | libc::CLONE_SIGHAND), EPERM, "descriptors of its own");
     assert_eq!(clone(libc::SIGCHLD), ALLOWED);
     for namespace in [libc::CLONE_NEWUSER, libc::CLONE_NEWNET, libc::CLONE_NEWNS, libc::CLONE_NEWPID] {
         assert_eq!(clone(namespace | libc::SIGCHLD), EPERM);
     }
+}
+
+#[test]
+fn what_tells_or_holds_something_out_of_sight_is_refused() {
+    let program = compile(&calls::rules(Surroundings::Apart));
+    let call = |number: libc::c_long, arguments| run(&program, ARCHITECTURE, number as u32, arguments);
+    let close_range = |flags: u32| call(libc::SYS_close_range, [3, 9, u64::from(flags), 0, 0, 0]);
+    assert_eq!((close_range(0), close_range(libc::CLOSE_RANGE_CLOEXEC)), (ALLOWED, ALLOWED));
+    assert_eq!(close_range(libc::CLOSE_RANGE_UNSHARE), EPERM);
+    assert_eq!(close_range(libc::CLOSE_RANGE_UNSHARE | libc::CLOSE_RANGE_CLOEXEC), EPERM);
+    for number in [libc::SYS_preadv2, libc::SYS_pwritev2] {
+        assert_eq!(call(number, [3, 0, 1, 0, 0, 0]), ALLOWED);
+        assert_eq!(call(number, [3, 0, 1, 0, 0, 0x8]), EPERM, "RWF_NOWAIT");
+        assert_eq!(call(number, [3, 0, 1, 0, 0, 0x80]), EPERM, "RWF_DONTCACHE");
+    }
+    let advise = |advice: i32| call(libc::SYS_madvise, [4096, 4096, u64::from(advice.cast_unsigned()), 0, 0, 0]);
+    assert_eq!((advise(libc::MADV_DONTNEED), advise(libc::MADV_HUGEPAGE)), (ALLOWED, ALLOWED));
+    for advice in [libc::MADV_COLD, libc::MADV_PAGEOUT, libc::MADV_MERGEABLE, libc::MADV_HWPOISON, -1] {
+        assert_eq!(advise(advice), EPERM, "{advice}");
+    }
+    let allocate = |mode: u64| call(libc::SYS_fallocate, [3, mode, 0, 1 << 20, 0, 0]);
+    assert_eq!((allocate(0), allocate(1), allocate(3)), (ALLOWED, EPERM, EPERM));
+    // CLOCK_PROCESS_CPUTIME_ID, and the processor time of process 1: ~1 << 3 | 2.
+    let clock = |clock: i64| call(libc::SYS_clock_gettime, [clock.cast_unsigned(), 0, 0, 0, 0, 0]);
+    assert_eq!((clock(2), clock((!1 << 3) | 2)), (ALLOWED, EPERM));
+    assert_eq!((call(libc::SYS_mincore, [0; 6]), call(libc::SYS_sendfile, [0; 6])), (ENOSYS, EPERM));
 }
 
 #[test]

@@ -1,0 +1,539 @@
+//! Processes of a job's tree, found in /proc and read there. The working directory is a /proc that hides nothing.
+//!
+//! A file that is gone belongs to a process that has ended. Any other failure to read one is [`Unreadable`].
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::{CStr, CString, OsStr};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Dir, Mode, OFlags, open};
+use rustix::process::Pid;
+
+use super::procfs::{self, Memory, Stat, Status, Unlinked, Unreadable};
+use crate::sandbox::scratch::Usage;
+use crate::sandbox::{Mechanism, Policy};
+use crate::sys::have_the_same_memory;
+
+/// Bytes that an open descriptor takes beside its buffers: the file, its inode and its name, or what stands for them
+/// (struct file, struct socket_alloc, struct dentry, struct eventpoll: together less than this on 64-bit kernels).
+const DESCRIPTOR_BYTES: u64 = 2048;
+
+/// Bytes that the kernel keeps for a mapping: struct vm_area_struct and its part of a maple_node.
+const MAPPING_BYTES: u64 = 512;
+
+/// Bytes of the kernel's for a mapping and an ancestor of its process, also one that has ended: struct anon_vma_chain
+/// (anon_vma_fork in mm/rmap.c), and a part of struct anon_vma.
+const ANCESTOR_BYTES: u64 = 80;
+
+/// Ancestors that each worker has: zygotes and the monitor.
+const ANCESTORS: u64 = 4;
+
+/// More mappings than this no process can have (vm.max_map_count in proc_sys_vm(5)), unless the host allows it.
+const MAX_MAPPINGS: u64 = 65_530;
+
+/// A process that has ended gives its memory back within this time; one that takes longer is kept from it by others that are
+/// busy, and its memory counts.
+const EXIT_TIME: Duration = Duration::from_millis(500);
+
+/// Bytes that a process counts for that is about to end and was not seen before: more than it can have filled since.
+const UNSEEN_BYTES: u64 = 32 << 20;
+
+/// A process of the tree.
+pub(super) struct Process {
+    pub number: Pid,
+    /// Directory in /proc of the process, or of a thread of it that is left.
+    directory: PathBuf,
+    status: Status,
+    /// Whether its first thread shows its memory; if not, another one does, or nobody.
+    shows_itself: bool,
+    /// Processes that it descends from.
+    depth: u64,
+    /// Whether it has threads that are shown nowhere: its first one has ended, and this /proc has no others (gVisor).
+    has_hidden_threads: bool,
+}
+
+/// Processes that were seen before, so that none is lost sight of until it is gone.
+#[derive(Default)]
+pub(super) struct Known {
+    processes: HashMap<Pid, Seen>,
+    pub depths: Depths,
+}
+
+/// How many ancestors processes have, also those that have ended: the kernel keeps something for each of them and each mapping.
+#[derive(Debug, Clone, Default)]
+pub struct Depths {
+    of: HashMap<Pid, u64>,
+    deepest: u64,
+    /// The number that was given to a process last.
+    last_number: u64,
+}
+
+struct Seen {
+    /// Bound of what it had at the last glance, bytes.
+    memory: u64,
+    exiting_since: Option<Instant>,
+}
+
+/// Processes of the tree, each once.
+pub(super) struct Tree {
+    pub processes: Vec<Process>,
+    /// Memory of processes that take long to end, bytes.
+    pub exiting: u64,
+}
+
+impl Tree {
+    /// Finds every process of the job.
+    pub fn find(policy: &Policy, worker: Pid, known: &mut Known) -> Result<Self, Unreadable> {
+        let mut processes =
+            if policy.has(Mechanism::Namespaces) { in_namespace()? } else { below(policy, worker, known)? };
+        known.depths.find(worker, &mut processes)?;
+        let exiting = known.update(&processes);
+        Ok(Self { processes, exiting })
+    }
+
+    /// Processes and threads.
+    pub fn tasks(&self) -> u64 {
+        self.processes.iter().map(|process| process.status.threads).sum()
+    }
+
+    /// Memory of each process that is resident or swapped, bytes.
+    pub fn resident(&self) -> HashMap<Pid, u64> {
+        let memory = |process: &Process| Some((process.number, process.status.memory?));
+        self.processes
+            .iter()
+            .filter_map(memory)
+            .map(|(number, memory)| (number, memory.resident + memory.swapped))
+            .collect()
+    }
+}
+
+impl Known {
+    /// Notes what there is. Gives the memory of processes that take long to end.
+    fn update(&mut self, processes: &[Process]) -> u64 {
+        let now = Instant::now();
+        let mut exiting = 0_u64;
+        let mut found = HashMap::with_capacity(processes.len());
+        for process in processes {
+            let number = process.number;
+            let before = self.processes.remove(&number);
+            let exiting_since = before.as_ref().and_then(|seen| seen.exiting_since).or(Some(now));
+            let seen = match process.status.memory {
+                // Its bound is noted when it is known.
+                Some(_) => Seen { memory: 0, exiting_since: None },
+                None if process.has_hidden_threads => Seen { memory: u64::MAX, exiting_since },
+                None if process.status.has_ended => Seen { memory: 0, exiting_since: None },
+                None => Seen { memory: before.map_or(UNSEEN_BYTES, |seen| seen.memory), exiting_since },
+            };
+            if seen.exiting_since.is_some_and(|since| now.duration_since(since) > EXIT_TIME) {
+                exiting = exiting.saturating_add(seen.memory);
+            }
+            found.insert(number, seen);
+        }
+        self.processes = found;
+        exiting
+    }
+}
+
+impl Known {
+    /// Notes the bound of a process, for the time when it ends.
+    pub fn note(&mut self, number: Pid, bound: u64) {
+        if let Some(seen) = self.processes.get_mut(&number).filter(|seen| seen.exiting_since.is_none()) {
+            seen.memory = bound;
+        }
+    }
+}
+
+impl Depths {
+    /// Finds the depth of each process. One whose parent is not there is new: no more of its ancestors can have come and gone
+    /// than numbers were given meanwhile.
+    fn find(&mut self, worker: Pid, processes: &mut [Process]) -> Result<(), Unreadable> {
+        let number = |pid: Pid| u64::from(pid.as_raw_nonzero().get().unsigned_abs());
+        processes.sort_by_key(|process| process.number.as_raw_nonzero());
+        let mut found: HashMap<Pid, u64> = HashMap::with_capacity(processes.len());
+        for process in processes.iter_mut() {
+            let parent = process.status.parent.and_then(|parent| found.get(&parent).or_else(|| self.of.get(&parent)));
+            let given_meanwhile = number(process.number).saturating_sub(self.last_number).max(1);
+            let known = self.of.get(&process.number).copied();
+            process.depth = known.unwrap_or(if process.number == worker {
+                ANCESTORS
+            } else {
+                parent.map_or(self.deepest.max(ANCESTORS) + given_meanwhile, |parent| parent + 1)
+            });
+            found.insert(process.number, process.depth);
+        }
+        self.deepest = found.values().copied().fold(self.deepest, u64::max);
+        let last_seen = processes.last().map_or(0, |process| number(process.number));
+        // gVisor tells none.
+        let last_given = read(Path::new("loadavg"))?.and_then(|text| procfs::last_number(&text)).unwrap_or(0);
+        self.last_number = last_seen.max(last_given);
+        self.of = found;
+        Ok(())
+    }
+}
+
+/// All processes of the PID namespace but the monitor itself.
+fn in_namespace() -> Result<Vec<Process>, Unreadable> {
+    let numbers = names(Path::new("."))?.unwrap_or_default();
+    let numbers = numbers.iter().filter_map(|name| procfs::process_name(name.to_bytes()));
+    let mut found = Vec::new();
+    for number in numbers.filter(|number| number.as_raw_nonzero().get() != 1) {
+        found.extend(Process::find(number)?);
+    }
+    Ok(found)
+}
+
+/// The children of the monitor, to whom orphans come, and theirs.
+///
+/// The kernel's lists of children can leave one out while others end (proc_tid_children(5)), so a process that was seen once
+/// is looked at by its number until it has left the worker's process group, which it can only do by ending.
+fn below(policy: &Policy, worker: Pid, known: &Known) -> Result<Vec<Process>, Unreadable> {
+    let mut pending = children(Path::new("self"))?;
+    if pending.is_empty() {
+        pending.push(worker);
+    }
+    let (mut found, mut numbers) = (Vec::new(), HashSet::new());
+    let mut known = known.processes.keys().copied();
+    // A tree that multiplies must not keep its monitor busy with counting: one too many is enough.
+    while found.len() as u64 <= policy.max_processes {
+        let Some(number) = pending.pop().or_else(|| known.find(|number| is_in_group(*number, worker))) else { break };
+        if numbers.insert(number) {
+            pending.extend(children(&directory(number))?);
+            found.extend(Process::find(number)?);
+        }
+    }
+    Ok(found)
+}
+
+fn is_in_group(number: Pid, group: Pid) -> bool {
+    match read(&directory(number).join("stat")) {
+        // Nothing can be said of it: it is looked at.
+        Err(_) => true,
+        Ok(None) => false,
+        Ok(Some(stat)) => Stat::parse(&stat).map_or(true, |stat| stat.group == Some(group)),
+    }
+}
+
+fn directory(number: Pid) -> PathBuf {
+    number.as_raw_nonzero().to_string().into()
+}
+
+/// The children of a process's threads (proc_tid_children(5)). None where the kernel has no such list.
+pub fn children(directory: &Path) -> Result<Vec<Pid>, Unreadable> {
+    let tasks = directory.join("task");
+    let mut found = Vec::new();
+    for thread in names(&tasks)?.unwrap_or_default() {
+        if let Some(list) = read(&tasks.join(OsStr::from_bytes(thread.to_bytes())).join("children"))? {
+            found.extend(procfs::children(&list)?);
+        }
+    }
+    Ok(found)
+}
+
+impl Process {
+    /// `None` for a process that is gone. One whose main thread has ended shows nothing of its memory, but its other threads
+    /// do.
+    fn find(number: Pid) -> Result<Option<Self>, Unreadable> {
+        let Some(mut process) = Self::at(number, directory(number))? else { return Ok(None) };
+        if process.status.memory.is_some() {
+            return Ok(Some(process));
+        }
+        let tasks = process.directory.join("task");
+        let threads = names(&tasks)?;
+        process.has_hidden_threads = threads.as_ref().is_none_or(Vec::is_empty) && process.status.threads > 1;
+        for thread in threads.unwrap_or_default() {
+            let thread = Self::at(number, tasks.join(OsStr::from_bytes(thread.to_bytes())))?;
+            let Some(thread) = thread else { continue };
+            if thread.status.memory.is_some() {
+                return Ok(Some(Self { shows_itself: false, ..thread }));
+            }
+            // It is about to give back what the process has: whatever its first thread says, the process has not ended.
+            process.status.has_ended &= thread.status.has_ended;
+        }
+        Ok(Some(process))
+    }
+
+    fn at(number: Pid, directory: PathBuf) -> Result<Option<Self>, Unreadable> {
+        let Some(text) = read(&directory.join("status"))? else { return Ok(None) };
+        Ok(Some(Self {
+            number,
+            status: Status::parse(&text)?,
+            directory,
+            shows_itself: true,
+            depth: ANCESTORS,
+            has_hidden_threads: false,
+        }))
+    }
+
+    /// Bytes that a mapping of it counts for.
+    pub fn mapping_bytes(&self) -> u64 {
+        MAPPING_BYTES + ANCESTOR_BYTES * self.depth
+    }
+
+    fn memory(&self) -> Memory {
+        self.status.memory.unwrap_or_default()
+    }
+
+    /// More than it can take, bytes. Read without waiting for anything that a script can hold.
+    ///
+    /// One that has no memory any more is about to close its descriptors, which nobody may look at then: [`Known`] knows what
+    /// it had.
+    pub fn bound(&self, policy: &Policy) -> Result<u64, Unreadable> {
+        let Some(Memory { resident, swapped, page_tables, mapped }) = self.status.memory else { return Ok(0) };
+        let files = self.open_files(policy)?;
+        let mappings = (mapped / rustix::param::page_size() as u64).min(MAX_MAPPINGS);
+        // At the worst half of the descriptors are of epoll, and watch each of the others under each number.
+        let watches = worst_watches(policy, files * files / 4);
+        let buffers = (files * policy.weights.socket.max(policy.weights.pipe)).max(watches) + files * DESCRIPTOR_BYTES;
+        Ok(resident + swapped + page_tables + mappings * self.mapping_bytes() + buffers)
+    }
+
+    /// Bytes that it takes. One of `all`; `buffers` are those that have been counted already.
+    pub fn exact(&self, policy: &Policy, all: &[Self], buffers: &mut HashSet<Vec<u8>>) -> Result<u64, Unreadable> {
+        if self.status.memory.is_none() {
+            return Ok(0);
+        }
+        match self.counted(policy, all, buffers) {
+            // Nothing better is known.
+            Err(Unreadable::Hidden) => match Self::find(self.number)? {
+                Some(now) => Self { depth: self.depth, ..now }.bound(policy),
+                None => Ok(0),
+            },
+            counted => counted,
+        }
+    }
+
+    fn counted(&self, policy: &Policy, all: &[Self], buffers: &mut HashSet<Vec<u8>>) -> Result<u64, Unreadable> {
+        let descriptors = self.buffers(policy, buffers)?;
+        if self.has_memory_of_its_parent(all) {
+            return Ok(descriptors);
+        }
+        Ok(self.share()? + self.memory().page_tables + self.mappings()? * self.mapping_bytes() + descriptors)
+    }
+
+    /// What its descriptors can hold in the kernel, bytes.
+    fn buffers(&self, policy: &Policy, counted: &mut HashSet<Vec<u8>>) -> Result<u64, Unreadable> {
+        let directory = self.directory.join("fd");
+        let (mut files, mut bytes, mut epolls) = (0, 0, Vec::new());
+        for name in names(&directory)?.unwrap_or_default() {
+            let name = OsStr::from_bytes(name.to_bytes());
+            let link = match fs::read_link(directory.join(name)) {
+                Ok(link) => link.into_os_string(),
+                Err(error) => {
+                    gone::<()>(&error)?;
+                    continue;
+                }
+            };
+            files += 1;
+            let link = link.as_bytes();
+            if link.starts_with(b"pipe:") && counted.insert(link.to_vec()) {
+                bytes += policy.weights.pipe;
+            } else if link.starts_with(b"socket:") && counted.insert(link.to_vec()) {
+                bytes += policy.weights.socket;
+            } else if link == b"anon_inode:[eventpoll]" {
+                epolls.push(name.to_owned());
+            }
+        }
+        Ok(bytes + files * DESCRIPTOR_BYTES + self.watches(policy, files, &epolls)?)
+    }
+
+    /// What epoll keeps, bytes.
+    fn watches(&self, policy: &Policy, files: u64, epolls: &[std::ffi::OsString]) -> Result<u64, Unreadable> {
+        /// Up to here the worst case is assumed, and nobody is asked.
+        const LITTLE: u64 = 16 << 20;
+        let worst = worst_watches(policy, epolls.len() as u64 * files);
+        if worst <= LITTLE {
+            return Ok(worst);
+        }
+        let mut watches = 0;
+        for number in epolls {
+            watches += count_lines(&self.directory.join("fdinfo").join(number), b"tfd:")?;
+        }
+        Ok(watches.saturating_mul(policy.weights.watch))
+    }
+
+    /// Whether it is a child whose memory is counted as that of its parent, which is one of `all`. The kernel compares first
+    /// threads: those that have ended all have the same memory, which is none.
+    fn has_memory_of_its_parent(&self, all: &[Self]) -> bool {
+        let parent = self.status.parent.filter(|_| self.shows_itself);
+        let parent =
+            parent.and_then(|parent| all.iter().find(|process| process.number == parent && process.shows_itself));
+        parent.is_some_and(|parent| parent.status.memory.is_some() && have_the_same_memory(self.number, parent.number))
+    }
+
+    /// Bytes that it maps and that are neither code nor its own data.
+    pub fn shared_mappings(&self) -> Result<u64, Unreadable> {
+        let Some(statm) = read(&self.directory.join("statm"))? else { return Ok(0) };
+        procfs::shared_mappings(&statm, rustix::param::page_size() as u64)
+    }
+
+    pub fn mappings(&self) -> Result<u64, Unreadable> {
+        count_lines(&self.directory.join("maps"), b"")
+    }
+
+    /// Files that it has open and that have no name any more, with their sizes; and those that it has mapped.
+    pub fn unlinked(
+        &self,
+        open: &mut HashMap<(u64, u64), u64>,
+        mapped: &mut HashSet<Unlinked>,
+    ) -> Result<(), Unreadable> {
+        // One that ends closes its files, and nobody may look at them then.
+        if Self::find(self.number)?.is_none_or(|now| now.status.memory.is_none()) {
+            return Ok(());
+        }
+        let directory = self.directory.join("fd");
+        for name in names(&directory)?.unwrap_or_default() {
+            match fs::metadata(directory.join(OsStr::from_bytes(name.to_bytes()))) {
+                Ok(file) if file.nlink() == 0 && (file.is_file() || file.is_dir()) => {
+                    open.insert((file.dev(), file.ino()), file.blocks().saturating_mul(512));
+                }
+                Ok(_) => {}
+                Err(error) => drop(gone::<()>(&error)?),
+            }
+        }
+        for_each_line(&self.directory.join("maps"), |line| mapped.extend(procfs::unlinked_mapping(line)))
+    }
+
+    /// The number of open descriptors: the size of the directory says it (Linux 6.2), or the number of its entries. As many
+    /// as there may be, if its process is hidden.
+    fn open_files(&self, policy: &Policy) -> Result<u64, Unreadable> {
+        /// Descriptors of a sealed worker, which can open no other: its standard streams, its channel, and event loops.
+        const SEALED: u64 = 32;
+        let directory = self.directory.join("fd");
+        let told = match fs::metadata(&directory) {
+            Ok(metadata) => metadata.len(),
+            Err(error) => return gone(&error).map(Option::unwrap_or_default),
+        };
+        if told > 0 {
+            return Ok(told);
+        }
+        match names(&directory) {
+            Ok(names) => Ok(names.unwrap_or_default().len() as u64),
+            Err(Unreadable::Hidden) if policy.has(Mechanism::Seal) => Ok(SEALED),
+            Err(Unreadable::Hidden) => Ok(policy.max_open_files),
+            Err(Unreadable::Unclear) => Err(Unreadable::Unclear),
+        }
+    }
+
+    /// Its share of the pages that it has in memory or swapped, without the scratch space's, which are counted as files. All
+    /// of them where the kernel does not say.
+    fn share(&self) -> Result<u64, Unreadable> {
+        match fs::read(self.directory.join("smaps_rollup")) {
+            Ok(rollup) if !rollup.is_empty() => procfs::proportional_share(&rollup),
+            // It has ended meanwhile, its memory cannot be looked into, or the kernel has no such file.
+            _ => Ok(Self::at(self.number, self.directory.clone())?
+                .map_or(0, |now| now.memory().resident + now.memory().swapped)),
+        }
+    }
+}
+
+/// Bytes of watches at the worst, for so many pairs of an epoll and a file. A watch is of a file and a number (epoll(7)), so a
+/// pair can have as many as there are numbers: a sealed worker can make no other.
+fn worst_watches(policy: &Policy, pairs: u64) -> u64 {
+    let numbers = if policy.has(Mechanism::Seal) { 1 } else { policy.max_open_files };
+    pairs.saturating_mul(numbers).saturating_mul(policy.weights.watch)
+}
+
+/// Usage of processes, also of those that have ended and are not waited for yet, with their children that they have waited
+/// for.
+pub(super) fn used(numbers: impl Iterator<Item = Pid>) -> crate::sys::Rusage {
+    let mut sum = crate::sys::Rusage::default();
+    for number in numbers {
+        let directory = directory(number);
+        let stat = read(&directory.join("stat")).ok().flatten().and_then(|stat| Stat::parse(&stat).ok());
+        let ticks = stat.map_or(0, |stat| stat.ticks_of_children);
+        let of_children = Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second());
+        let status = read(&directory.join("status")).ok().flatten().unwrap_or_default();
+        sum.add(crate::sys::Rusage {
+            cpu: crate::sys::cpu_time(number) + of_children,
+            max_rss_bytes: procfs::max_resident(&status),
+        });
+    }
+    sum
+}
+
+/// Files that are held without a name.
+#[derive(Default)]
+pub(super) struct UnlinkedFiles {
+    /// Those of which a descriptor is open.
+    pub open: Usage,
+    /// Those that are only mapped: nobody but their file system knows how large they are.
+    pub mapped: u64,
+}
+
+impl UnlinkedFiles {
+    /// Finds each file once, whoever holds it.
+    pub fn find(processes: &[Process]) -> Result<Self, Unreadable> {
+        let (mut open, mut mapped) = (HashMap::new(), HashSet::new());
+        for process in processes {
+            process.unlinked(&mut open, &mut mapped)?;
+        }
+        let is_open = |file: &Unlinked| open.keys().any(|(_, inode)| *inode == file.inode);
+        Ok(Self {
+            mapped: mapped.iter().filter(|file| !is_open(file)).count() as u64,
+            open: Usage { bytes: open.values().sum(), inodes: open.len() as u64 },
+        })
+    }
+}
+
+/// Takes a failure to read something for the end of its process, or for a reason to say nothing.
+fn gone<T>(error: &io::Error) -> Result<Option<T>, Unreadable> {
+    match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ESRCH) => Ok(None),
+        Some(libc::EACCES | libc::EPERM) => Err(Unreadable::Hidden),
+        _ => Err(Unreadable::Unclear),
+    }
+}
+
+/// The bytes of a file; `None` if it is gone.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, Unreadable> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) => gone(&error),
+    }
+}
+
+/// The names in a directory; `None` if it is gone. Not by the C library, whose buffer nobody wipes (`sys::memory`).
+fn names(directory: &Path) -> Result<Option<Vec<CString>>, Unreadable> {
+    let opened = open(directory, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let entries = opened.and_then(Dir::read_from).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match entries {
+        Ok(entries) => {
+            let names = entries.iter().map(rustix::fs::DirEntry::file_name);
+            Ok(Some(names.filter(|name| !is_dots(name)).map(CStr::to_owned).collect()))
+        }
+        Err(errno) => gone(&errno.into()),
+    }
+}
+
+fn is_dots(name: &CStr) -> bool {
+    matches!(name.to_bytes(), b"." | b"..")
+}
+
+/// Lines that begin so. A file that cannot be opened, because its process has given its memory back, has none.
+fn count_lines(path: &Path, start: &[u8]) -> Result<u64, Unreadable> {
+    let mut count = 0;
+    for_each_line(path, |line| count += u64::from(line.starts_with(start)))?;
+    Ok(count)
+}
+
+/// Reads a file that may be long in pieces. Nothing of it if it is gone, or its process has given its memory back.
+fn for_each_line(path: &Path, mut use_line: impl FnMut(&[u8])) -> Result<(), Unreadable> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) => return gone(&error).map(Option::unwrap_or_default),
+    };
+    let (mut file, mut line) = (BufReader::with_capacity(64 * 1024, file), Vec::new());
+    loop {
+        line.clear();
+        match file.read_until(b'\n', &mut line) {
+            Ok(0) => return Ok(()),
+            Ok(_) => use_line(line.strip_suffix(b"\n").unwrap_or(&line)),
+            Err(error) => return gone(&error).map(Option::unwrap_or_default),
+        }
+    }
+}

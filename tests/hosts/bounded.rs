@@ -1,0 +1,104 @@
+//! Memory of a tree by the kernel's own figures, while programs take it in every way and hide it in every way.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::host::Host;
+use crate::support::group::MemoryGroup;
+
+const MIB: u64 = 1 << 20;
+
+/// The limit of a tree in these tests, MiB.
+const LIMIT: u64 = 256;
+
+/// What a tree may have beyond its limit for a moment, and for how long. docs/BOUNDS.md says the same.
+const OVERSHOOT: u64 = 256;
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// What a tree may have beyond its limit for longer: what the service and its other workers come to need meanwhile, and what
+/// the kernel gives back later.
+const REST: u64 = 48;
+
+const TAKES: [&str; 6] = ["anonymous", "sockets", "pipes", "chains", "watches", "mappings"];
+const HIDES: [&str; 9] = ["name", "cut_name", "line_name", "session", "orphan", "table", "deep", "thread", "stopped"];
+
+/// Combinations that differ from run to run of a test are no good, and neither are always the same few: these are spread over
+/// all, in a fixed order (a linear congruential generator, with the constants of POSIX's rand()).
+fn combinations(seed: u64, count: usize) -> Vec<(&'static str, Vec<&'static str>, u64)> {
+    let mut state = seed;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(1_103_515_245).wrapping_add(12345) % (1 << 31);
+        (state >> 8) as usize % below
+    };
+    let mut combine = |number: usize| {
+        let takes = TAKES[number % TAKES.len()];
+        let mut hides: Vec<&str> = (0..next(3)).map(|_| HIDES[next(HIDES.len() - 2)]).collect();
+        // These two end what comes before them.
+        hides.extend(HIDES[HIDES.len() - 2..].get(next(4)));
+        (takes, hides, [4, 10, 24][next(3)])
+    };
+    (0..count).map(&mut combine).collect()
+}
+
+/// How much was used at most, and how long more was used than what is usual.
+struct Watched {
+    peak: AtomicU64,
+    over: AtomicU64,
+    is_over: AtomicBool,
+}
+
+impl Watched {
+    fn watch(&self, group: &MemoryGroup, before: u64) {
+        let mut last = Instant::now();
+        while !self.is_over.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+            let (now, used) = (Instant::now(), group.usage().saturating_sub(before));
+            self.peak.fetch_max(used, Ordering::Relaxed);
+            if used > (LIMIT + REST) * MIB {
+                let microseconds = now.duration_since(last).as_micros();
+                self.over.fetch_add(u64::try_from(microseconds).unwrap_or(u64::MAX), Ordering::Relaxed);
+            }
+            last = now;
+        }
+    }
+}
+
+async fn is_bounded(host: Host, seed: u64) {
+    let group = MemoryGroup::make();
+    let memory = LIMIT.to_string();
+    let service = host.start_in(&group, &[("EXECUTOR_MEMORY_MB", &memory), ("EXECUTOR_WITHOUT", "cgroup")]);
+    // All that is made ahead is there.
+    service.execute("import numpy, pandas\ndef main():\n    return 0").await.succeeds("0", "");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = group.usage();
+    for (takes, hides, children) in combinations(seed, 18) {
+        let watched = Watched { peak: 0.into(), over: 0.into(), is_over: false.into() };
+        let inputs = json!({ "takes": takes, "hides": hides, "children": children, "limit": LIMIT });
+        let reply = std::thread::scope(|scope| {
+            scope.spawn(|| watched.watch(&group, before));
+            let program = include_str!("../attack/programs/hidden.py");
+            let reply = tokio::task::block_in_place(|| {
+                tokio::runtime::Handle::current().block_on(service.execute_with(program, inputs))
+            });
+            watched.is_over.store(true, Ordering::Relaxed);
+            reply
+        });
+        let (peak, over) = (watched.peak.into_inner() / MIB, Duration::from_micros(watched.over.into_inner()));
+        println!("{host:?}: {takes} {hides:?} in {children}: {peak} MiB at most, {over:?} beyond; {}", reply.body);
+        assert!(peak <= LIMIT + OVERSHOOT, "{takes} {hides:?} in {children}: {peak} MiB; {reply}");
+        assert!(over <= MOMENT, "{takes} {hides:?} in {children}: {over:?}; {reply}");
+        service.is_well().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_of_an_ordinary_user_has_no_more_than_its_limit() {
+    is_bounded(Host::User, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_in_a_container_has_no_more_than_its_limit() {
+    is_bounded(Host::Container, 2).await;
+}

@@ -1,0 +1,53 @@
+//! A cgroup of a test's own, by which the kernel says how much memory the processes in it have, its own for them included.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::unique;
+
+/// Removed when dropped.
+pub struct MemoryGroup {
+    path: PathBuf,
+    usage: &'static str,
+}
+
+impl MemoryGroup {
+    /// Makes one, in whichever version of the hierarchy counts memory.
+    pub fn make() -> Self {
+        for (root, usage) in [("/sys/fs/cgroup/memory", "memory.usage_in_bytes"), ("/sys/fs/cgroup", "memory.current")]
+        {
+            let path = PathBuf::from(root).join(format!("py-executor-test-{}", unique()));
+            if std::fs::create_dir(&path).is_ok() {
+                if path.join(usage).exists() {
+                    return Self { path, usage };
+                }
+                let _ = std::fs::remove_dir(&path);
+            }
+        }
+        panic!("no memory cgroup can be made: start the tests as root of a machine with cgroups")
+    }
+
+    /// The words that start a command in it.
+    pub fn entrance(&self) -> Vec<OsString> {
+        let words = ["sh", "-c", r#"echo $$ >"$1" && shift && exec "$@""#, "sh"];
+        words.into_iter().map(OsString::from).chain([self.path.join("cgroup.procs").into_os_string()]).collect()
+    }
+
+    /// Bytes that the processes in it have.
+    pub fn usage(&self) -> u64 {
+        let text = std::fs::read_to_string(self.path.join(self.usage)).expect("the group is there");
+        text.trim().parse().expect("a number of bytes")
+    }
+}
+
+impl Drop for MemoryGroup {
+    fn drop(&mut self) {
+        // Its processes have been killed, but may not be gone yet.
+        for _ in 0..250 {
+            if std::fs::remove_dir(&self.path).is_ok() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+}
