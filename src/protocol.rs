@@ -58,7 +58,7 @@ pub enum ZygoteReply {
     Failed { reason: String },
     /// A guard, or another zygote, was forked. Its process id, as the zygote knows it.
     Forked { process: i32 },
-    /// Whether nothing is left of a guard.
+    /// State of a guard that is to end: `is_gone` if nothing is left of it.
     Ending { is_gone: bool },
     /// The fork failed.
     NotForked { reason: String },

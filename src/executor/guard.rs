@@ -71,7 +71,7 @@ pub struct Home {
     metrics: Arc<Metrics>,
 }
 
-/// What the cgroups of workers are made of.
+/// Parts that the cgroups of workers are made of.
 #[derive(Clone)]
 pub struct Cgroups {
     pub subtree: Subtree,

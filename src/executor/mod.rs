@@ -39,7 +39,7 @@ pub use zygote::StartError;
 /// its sandbox, so running it again is safe.
 const ATTEMPTS: usize = 5;
 
-/// How long an answer waits for what the job has used. To read that takes milliseconds.
+/// Time that an answer waits for the job's usage, which takes milliseconds to read.
 const USAGE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Why a job was not run.

@@ -54,7 +54,7 @@ pub enum StartError {
 pub struct Zygote {
     socket: Mutex<AsyncFd<OwnedFd>>,
     condemned: Notify,
-    /// Whether its processes are gone, and all that came of them.
+    /// Signal for the end of its processes, and of all that came of them.
     gone: Gone,
     /// What it brings.
     pub ready: Ready,

@@ -101,7 +101,7 @@ impl Subtree {
         Ok(group)
     }
 
-    /// What is still in use stays for the next time.
+    /// Removes cgroups that nobody needs. One that is still in use stays for the next time.
     fn remove_abandoned(&self) {
         let mut abandoned = self.0.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
         abandoned.retain(|name| {
