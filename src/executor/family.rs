@@ -115,13 +115,18 @@ impl Parents {
                     self.retire(&generation);
                     self.announce(&next);
                     let Generation { base, mut child, .. } = std::mem::replace(&mut generation, *next);
-                    // It ends when nobody has it any more.
-                    let gone = base.gone();
+                    // It ends when nobody has it any more, or when it does not end a guard.
+                    let (gone, condemned, is_launched) = (base.gone(), base.condemnation(), base.has_pid_namespace);
                     drop(base);
                     retired.spawn(async move {
-                        let ended = child.wait().await;
+                        let is_condemned = tokio::select! {
+                            _ = child.wait() => false,
+                            () = condemned.notified() => true,
+                        };
+                        if is_condemned && let Err(error) = end(&mut child, is_launched).await {
+                            error!(%error, "cannot end a zygote");
+                        }
                         gone.set();
-                        ended
                     });
                 }
                 End::Lost(reason) => {
@@ -130,9 +135,11 @@ impl Parents {
                     self.retire(&generation);
                     self.base.send_replace(State::Coming);
                     self.preloaded.send_replace(State::Coming);
-                    if let Err(error) = end(&mut generation).await {
+                    let is_launched = generation.base.has_pid_namespace;
+                    if let Err(error) = end(&mut generation.child, is_launched).await {
                         error!(%error, "cannot end a zygote");
                     }
+                    generation.base.gone().set();
                     back_off.after(born.elapsed());
                     generation = self.start(&mut back_off).await;
                     info!("a new zygote is up");
@@ -280,21 +287,14 @@ impl Parents {
     }
 }
 
-/// Ends a generation with all that came of it, and waits until nothing is left. Its launcher is told so, and ends when its PID
+/// Ends a first zygote with all that came of it, and waits until nothing is left. A launcher is told so, and ends when its PID
 /// namespace has: to kill it would leave the namespace to end in its own time.
-async fn end(generation: &mut Generation) -> std::io::Result<()> {
-    let Generation { base, child, .. } = generation;
-    let launcher = child.id().and_then(|id| Pid::from_raw(id.cast_signed())).filter(|_| base.has_pid_namespace);
-    match launcher {
-        Some(launcher) => {
-            // It may have ended already.
-            let _ = kill_process(launcher, Signal::TERM);
-            child.wait().await?;
-        }
-        None => child.kill().await?,
-    }
-    base.gone().set();
-    Ok(())
+async fn end(child: &mut Child, is_launched: bool) -> std::io::Result<()> {
+    let launcher = child.id().and_then(|id| Pid::from_raw(id.cast_signed())).filter(|_| is_launched);
+    let Some(launcher) = launcher else { return child.kill().await };
+    // It may have ended already.
+    let _ = kill_process(launcher, Signal::TERM);
+    child.wait().await.map(drop)
 }
 
 /// Longer and longer pauses.

@@ -126,13 +126,17 @@ impl Guard {
     /// Has a worker made that gets these descriptors, and waits until it is locked in.
     pub async fn make(self, descriptors: [BorrowedFd<'_>; 3]) -> Result<Remains, MakeError> {
         channel::send(self.control.get_ref(), MAKE, &descriptors).map_err(MakeError::Guard)?;
-        let visible = match tokio::time::timeout(READY_LIMIT, self.report()).await {
-            Ok(Ok(GuardReport::Ready { worker })) => Pid::from_raw(worker).filter(|_| !self.zygote.has_pid_namespace),
+        let worker = match tokio::time::timeout(READY_LIMIT, self.report()).await {
+            Ok(Ok(GuardReport::Ready { worker })) => worker,
+            // Each of these two is the last that a guard says.
             Ok(Ok(GuardReport::Failed(errors))) => return Err(MakeError::Sandbox(errors)),
-            Ok(Ok(other)) => return Err(MakeError::Unexpected(format!("{other:?}"))),
             Ok(Err(error)) => return Err(MakeError::Guard(error)),
-            Err(_) => return Err(MakeError::Slow),
+            unusable => {
+                self.zygote.end_guard(self.process).await;
+                return Err(unusable.map_or(MakeError::Slow, |report| MakeError::Unexpected(format!("{report:?}"))));
+            }
         };
+        let visible = Pid::from_raw(worker).filter(|_| !self.zygote.has_pid_namespace);
         self.metrics.worker_made(self.zygote.kind());
         Ok(Remains(Some(Engaged { guard: self, visible, place: None, listener: None })))
     }

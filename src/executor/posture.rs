@@ -16,6 +16,7 @@ fn kernel_limits() -> KernelLimits {
         user_watches: number("/proc/sys/fs/epoll/max_user_watches"),
         socket_bytes: number("/proc/sys/net/core/wmem_default"),
         user_pipe_pages: number("/proc/sys/fs/pipe-user-pages-hard"),
+        mappings: number("/proc/sys/vm/max_map_count"),
     }
 }
 

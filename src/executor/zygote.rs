@@ -53,7 +53,7 @@ pub enum StartError {
 /// A warm Python that forks.
 pub struct Zygote {
     socket: Mutex<AsyncFd<OwnedFd>>,
-    condemned: Notify,
+    condemned: Arc<Notify>,
     /// Signal for the end of its processes, and of all that came of them.
     gone: Gone,
     /// What it brings.
@@ -171,7 +171,7 @@ impl Zygote {
     fn new(socket: AsyncFd<OwnedFd>, ready: Ready, has_pid_namespace: bool, parent: Option<Arc<Self>>) -> Self {
         Self {
             socket: Mutex::new(socket),
-            condemned: Notify::new(),
+            condemned: Arc::default(),
             gone: Gone::default(),
             ready,
             has_pid_namespace,
@@ -241,9 +241,14 @@ impl Zygote {
         }
     }
 
-    /// For whoever waits for the end of its processes, which this must not keep alive.
+    /// For whoever sees to the end of its processes, which this must not keep alive.
     pub fn gone(&self) -> Gone {
         self.gone.clone()
+    }
+
+    /// Likewise: notified when it is not to be used any more.
+    pub fn condemnation(&self) -> Arc<Notify> {
+        Arc::clone(&self.condemned)
     }
 
     /// Has something forked. Gives its process id.
@@ -271,14 +276,16 @@ impl Zygote {
     async fn exchange(&self, request: &ZygoteRequest, descriptors: &[BorrowedFd<'_>]) -> io::Result<ZygoteReply> {
         let socket = self.socket.lock().await;
         channel::send_json(socket.get_ref(), request, descriptors)?;
+        let unanswered = Unanswered(&self.condemned);
         // On a host that gives no processor time between requests the clock goes on while neither of the two runs. So the time
         // is given in two halves: the second one begins when this process runs again.
         let mut answer = reply(&socket, FORK_LIMIT / 2).await;
         if answer.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
             answer = reply(&socket, FORK_LIMIT / 2).await;
         }
-        // An answer may still be under way, so this zygote cannot be asked again.
-        answer.inspect_err(|_| self.condemned.notify_one())
+        let answer = answer?;
+        std::mem::forget(unanswered);
+        Ok(answer)
     }
 
     fn condemn(&self, reply: &ZygoteReply) -> io::Error {
@@ -320,6 +327,15 @@ impl Zygote {
     /// Waits until the zygote is not to be used any more.
     pub async fn condemned(&self) {
         self.condemned.notified().await;
+    }
+}
+
+/// A zygote that owes an answer. One whose answer nobody waits for any more cannot be asked again: it may still come.
+struct Unanswered<'a>(&'a Notify);
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
     }
 }
 

@@ -149,11 +149,12 @@ impl AsFd for Joined {
 }
 
 impl Joined {
-    /// How many processes the kernel has ended here because there was no memory left (memory.events in cgroups(7)).
-    pub fn kills(&self) -> Result<u64, SandboxError> {
+    /// How often its limit left no memory for what is in it, so that the kernel ended that (`oom` of memory.events in the
+    /// kernel's admin-guide/cgroup-v2). When the host has none left, that is not counted here.
+    pub fn shortages(&self) -> Result<u64, SandboxError> {
         let events = read(&self.0, "memory.events").map_err(failed("read memory.events"))?;
-        let count = events.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok());
-        count.ok_or("no oom_kill").map_err(failed("parse memory.events"))
+        let count = events.lines().find_map(|line| line.strip_prefix("oom ")?.trim().parse().ok());
+        count.ok_or("no oom").map_err(failed("parse memory.events"))
     }
 
     /// How many processes there are.

@@ -56,6 +56,8 @@ pub struct Weights {
     pub socket: u64,
     /// A pipe, with what is in it.
     pub pipe: u64,
+    /// Not bytes: the number of mappings that a process can have.
+    pub max_mappings: u64,
 }
 
 /// Settings of a kernel that say how much its objects can take. Zero where there is no such limit.
@@ -67,6 +69,8 @@ pub struct KernelLimits {
     pub socket_bytes: u64,
     /// Pages of pipes that a user may have (/proc/sys/fs/pipe-user-pages-hard).
     pub user_pipe_pages: u64,
+    /// Mappings that a process may have (/proc/sys/vm/max_map_count).
+    pub mappings: u64,
 }
 
 impl Weights {
@@ -91,6 +95,7 @@ impl Weights {
             watch: part(limits.user_watches).max(Self::WATCH),
             socket: socket + socket / 2,
             pipe: part(limits.user_pipe_pages / Self::PIPE_PAGES).max(pipe),
+            max_mappings: if limits.mappings == 0 { u64::MAX } else { limits.mappings },
         }
     }
 }

@@ -60,11 +60,16 @@ pub fn read_memory(process: Pid) -> io::Result<()> {
 }
 
 /// Whether two processes have the same memory, as a child and its parent until the child executes its program (vfork(2)).
-/// No where that may not be asked: it takes the right to trace both (kcmp(2)).
-pub fn have_the_same_memory(one: Pid, other: Pid) -> bool {
+/// `None` where that may not be asked: it takes the right to trace both, and the filters of containers refuse it (kcmp(2)).
+pub fn have_the_same_memory(one: Pid, other: Pid) -> Option<bool> {
     /// KCMP_VM of include/uapi/linux/kcmp.h.
     const MEMORY: libc::c_int = 1;
     let number = |process: Pid| process.as_raw_nonzero().get();
     // SAFETY: no buffer is passed.
-    unsafe { libc::syscall(libc::SYS_kcmp, number(one), number(other), MEMORY, 0, 0) == 0 }
+    let compared = unsafe { libc::syscall(libc::SYS_kcmp, number(one), number(other), MEMORY, 0, 0) };
+    if compared >= 0 {
+        return Some(compared == 0);
+    }
+    // One that is gone has none.
+    (io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)).then_some(false)
 }

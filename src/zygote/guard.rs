@@ -191,13 +191,13 @@ impl<'a> Guard<'a> {
     /// ended for its memory.
     fn try_limits(&self, group: &Joined) -> Result<(), SandboxError> {
         let broken = |what: &str| Err(SandboxError::at(Mechanism::Cgroup, "probe")(what));
-        let before = group.kills()?;
+        let before = group.shortages()?;
         let Side::Parent(process) = self.fork_process()? else { cgroup_bomb() };
         let ended = waitpid(Some(process), WaitOptions::empty()).map_err(SandboxError::fault("wait"))?;
         group.kill()?;
         while sys::wait(true).map_err(SandboxError::fault("wait"))?.is_some() {}
         match ended.map(|(_, status)| (status.terminating_signal(), status.exit_status())) {
-            Some((Some(libc::SIGKILL), _)) if group.kills()? > before => Ok(()),
+            Some((Some(libc::SIGKILL), _)) if group.shortages()? > before => Ok(()),
             Some((_, Some(MANY_PROCESSES))) => broken("there are more processes than there may be"),
             _ => broken("there is more memory than there may be"),
         }

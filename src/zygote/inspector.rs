@@ -2,7 +2,7 @@
 //! not the monitor, which goes on with its glances, its socket and its clock meanwhile.
 //!
 //! A tree that may be over a limit runs for [`STOP_AFTER`] until it is counted exactly, and then stands still until it has
-//! been. One that grows although it stands still, or that cannot be counted in time, is over its limit.
+//! been. One that grows or runs although it stands still, or that cannot be counted in time, is over its limit.
 
 use std::collections::HashMap;
 use std::io;
@@ -18,8 +18,9 @@ use rustix::process::Pid;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::protocol::Excess;
-use crate::sandbox::watchdog::{Finding, Glance, Inspection, Parts, Seen, Watchdog};
+use crate::sandbox::watchdog::{Finding, Glance, Inspection, Parts, Seen, Watchdog, patience};
 use crate::sandbox::{Policy, sweep};
+use crate::sys;
 
 /// How long a tree runs on that may hold more than it may: at 2 GB of memory a second and core, this is 40 MB of each core.
 const STOP_AFTER: Duration = Duration::from_millis(20);
@@ -30,11 +31,23 @@ const STOP_SLOW_AFTER: Duration = Duration::from_millis(250);
 /// Memory that processes may still get after they were told to stop, because the kernel is giving it to them; bytes.
 const GROWTH: u64 = 64 << 20;
 
-/// One file of /proc takes some milliseconds to read, at most: of a process that stands still, a second is out of question.
-const STALL: Duration = Duration::from_secs(1);
+/// Processor time that processes may still take after they were told to stop, in all: as much as the calls take that they are
+/// in, and no more, because a script can have them go on by a timer or by each other (SIGCONT in signal(7)).
+const RUNNING: Duration = Duration::from_millis(250);
 
-/// A whole inspection of the largest tree takes a fraction of a second.
-const LONGEST: Duration = Duration::from_secs(10);
+/// How long a fork may take that had begun when its process was told to stop.
+const FORKING: Duration = Duration::from_millis(50);
+
+/// How many times longer than the slowest part of an inspection all of it may take. Of the largest tree that is a fraction of
+/// a second.
+const PARTS: u32 = 10;
+
+/// A monitor that comes later than this to its next glance did not run: the host was busy, or everything was frozen
+/// (docker-pause(1)). What was to be done meanwhile has as much more time.
+const LATE: Duration = Duration::from_millis(100);
+
+/// How often a tree goes on that is over its limit only if something was counted twice, or could not be given back.
+const RETRIES: u32 = 2;
 
 /// Pause between two inspections: twice as long as one takes, or as long as it takes at least to use up what is left, but no
 /// longer than this.
@@ -43,8 +56,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes that a tree can take in a millisecond, on a few processors.
 const TAKEN_IN_A_MILLISECOND: u64 = 4 << 20;
 
-/// How often a tree is inspected for what no glance shows: record locks.
+/// How often a tree is inspected for what no glance shows, record locks, and how often while it has none: listing them holds up
+/// whoever locks files on this host.
 const ROUND: Duration = Duration::from_millis(100);
+const LONGEST_ROUND: Duration = Duration::from_millis(400);
 
 /// Stack of the thread, bytes.
 const STACK: usize = 256 * 1024;
@@ -64,6 +79,12 @@ pub struct Inspector<'scope, 'env> {
     /// When the next inspection may be made, and when it must be.
     not_before: Instant,
     next_round: Instant,
+    /// How long after one round the next one is.
+    round: Duration,
+    /// What a glance may show until it must be made at once, bytes.
+    trusted: u64,
+    /// How often the tree could not be counted well.
+    retries: u32,
 }
 
 struct Thread<'scope> {
@@ -83,6 +104,10 @@ struct Answer {
 /// An inspection that has not come to its end.
 struct Pending {
     since: Instant,
+    /// When it was looked at last.
+    considered: Instant,
+    /// What the glance has shown that it was asked for after, bytes.
+    bound: u64,
     /// Limit that the tree may be over, and since when that is known.
     suspicion: Option<(Excess, Instant)>,
     /// What the thread had read when that was looked at last, and when that changed.
@@ -93,17 +118,39 @@ struct Pending {
 
 /// A tree that stands still.
 struct Stopped {
-    /// Resident memory of each process at the first glance after it was stopped. Not of those that were about to be forked then:
-    /// most of theirs is their parents'.
-    resident: Option<HashMap<Pid, u64>>,
+    since: Instant,
+    /// Figures of each process at the first glance that saw it, and its processor time at the last.
+    processes: HashMap<Pid, Still>,
+}
+
+struct Still {
+    resident: u64,
+    ran: Duration,
+    runs: Duration,
 }
 
 impl Stopped {
-    /// Bytes by which processes have grown although they stand still.
-    fn growth(&mut self, now: &HashMap<Pid, u64>) -> u64 {
-        let at_first = self.resident.get_or_insert_with(|| now.clone());
-        let grown = at_first.iter().filter_map(|(number, then)| Some(now.get(number)?.saturating_sub(*then)));
-        grown.sum()
+    fn new(since: Instant) -> Self {
+        Self { since, processes: HashMap::new() }
+    }
+
+    /// Whether the tree has grown although it stands still, or run. A process that was about to be forked has as much as its
+    /// parent; one that comes later was forked by a process that runs.
+    fn has_moved(&mut self, resident: &HashMap<Pid, u64>, now: Instant, cpu_time: impl Fn(Pid) -> Duration) -> bool {
+        let is_forked_before = now.duration_since(self.since) <= FORKING;
+        let mut grown = 0_u64;
+        for (number, resident) in resident {
+            let time = cpu_time(*number);
+            let still = self.processes.entry(*number).or_insert(if is_forked_before {
+                Still { resident: *resident, ran: time, runs: time }
+            } else {
+                Still { resident: 0, ran: Duration::ZERO, runs: time }
+            });
+            still.runs = still.runs.max(time);
+            grown = grown.saturating_add(resident.saturating_sub(still.resident));
+        }
+        let run: Duration = self.processes.values().map(|still| still.runs.saturating_sub(still.ran)).sum();
+        grown > GROWTH || run > RUNNING
     }
 }
 
@@ -121,6 +168,9 @@ impl<'scope, 'env> Inspector<'scope, 'env> {
             pending: None,
             not_before: now,
             next_round: now + ROUND,
+            round: ROUND,
+            trusted: 0,
+            retries: 0,
         }
     }
 
@@ -139,67 +189,86 @@ impl<'scope, 'env> Inspector<'scope, 'env> {
     }
 
     /// Draws the conclusions from a glance: has the tree inspected where that is due. Gives the limit that it is over.
-    pub fn consider(&mut self, glance: &Glance, watchdog: &Watchdog<'env>) -> Option<Excess> {
+    pub fn consider(&mut self, glance: &Glance, watchdog: &mut Watchdog<'env>) -> Option<Excess> {
         let now = Instant::now();
-        if let Some(excess) = self.answered(now) {
+        if let Some(excess) = self.answered(now, watchdog) {
             return Some(excess);
         }
         if let Some(pending) = &mut self.pending {
-            return pending.consider(glance, now, &self.progress, || sweep::stop(self.policy, self.worker));
+            let read = self.progress.load(Ordering::Relaxed);
+            let stop = || sweep::stop(self.policy, self.worker);
+            return pending.consider(glance, now, read, patience(self.policy), stop);
         }
-        let is_due = glance.suspicion.is_some() && now >= self.not_before || now >= self.next_round;
-        if !is_due {
+        let is_suspect = glance.suspicion.is_some() && (now >= self.not_before || glance.bound > self.trusted);
+        let is_round = now >= self.next_round && watchdog.may_have_locks();
+        if !is_suspect && !is_round {
             return None;
         }
-        let parts = if now >= self.next_round { Parts::All } else { Parts::Suspected };
-        if parts == Parts::All {
-            self.next_round = now + ROUND;
+        let parts = if is_round { Parts::All } else { Parts::Suspected };
+        if is_round {
+            self.next_round = now + self.round;
         }
         if !self.has_thread {
-            return self.inspect(glance.seen.clone(), watchdog, glance.suspicion == Some(Excess::Memory));
+            return self.inspect(glance, watchdog, glance.suspicion == Some(Excess::Memory));
         }
         match self.request(glance.seen.clone(), parts, watchdog) {
             Ok(()) => {
                 let suspicion = glance.suspicion.map(|limit| (limit, now));
                 let read = self.progress.load(Ordering::Relaxed);
-                self.pending = Some(Pending { since: now, suspicion, read, read_at: now, stopped: None });
+                let bound = glance.bound;
+                let pending =
+                    Pending { since: now, considered: now, bound, suspicion, read, read_at: now, stopped: None };
+                self.pending = Some(pending);
                 None
             }
             // The host has no room for another thread, which is no fault of this script. Nothing is held up while it stands still.
-            Err(_) => self.inspect(glance.seen.clone(), watchdog, true),
+            Err(_) => self.inspect(glance, watchdog, true),
         }
     }
 
     /// Takes the thread's answer, if there is one.
-    fn answered(&mut self, now: Instant) -> Option<Excess> {
+    fn answered(&mut self, now: Instant, watchdog: &mut Watchdog<'env>) -> Option<Excess> {
         let thread = self.thread.as_ref()?;
         let Answer { finding, took } = thread.answers.try_recv().ok()?;
         let _ = rustix::io::read(&thread.bell, &mut [0_u8; 8]);
         let pending = self.pending.take()?;
-        if pending.stopped.is_some() && finding.excess.is_none() {
+        let excess = self.conclude(&finding, pending.stopped.is_some(), watchdog);
+        if pending.stopped.is_some() && excess.is_none() {
             sweep::resume(self.policy, self.worker);
         }
+        self.trusted = pending.bound.saturating_add(finding.slack);
         self.not_before = match pending.suspicion {
             // It was not about that.
             Some((_, suspected)) if suspected > pending.since => now,
-            suspicion => now + pause(suspicion.map(|(limit, _)| limit), finding, took),
+            suspicion => now + pause(suspicion.map(|(limit, _)| limit), finding.slack, took),
         };
-        finding.excess
+        excess
     }
 
     /// Inspects the tree and waits for that.
-    fn inspect(&mut self, seen: Seen, watchdog: &Watchdog<'env>, stops: bool) -> Option<Excess> {
+    fn inspect(&mut self, glance: &Glance, watchdog: &mut Watchdog<'env>, stops: bool) -> Option<Excess> {
         if stops {
             sweep::stop(self.policy, self.worker);
         }
         let before = processor_time();
-        let finding = watchdog.inspection(Arc::clone(&self.progress)).finding(seen, Parts::All);
+        let finding = watchdog.inspection(Arc::clone(&self.progress)).finding(glance.seen.clone(), Parts::All);
         let suspicion = stops.then_some(Excess::Memory);
-        self.not_before = Instant::now() + pause(suspicion, finding, processor_time().saturating_sub(before));
-        if stops && finding.excess.is_none() {
+        let excess = self.conclude(&finding, stops, watchdog);
+        self.trusted = glance.bound.saturating_add(finding.slack);
+        self.not_before = Instant::now() + pause(suspicion, finding.slack, processor_time().saturating_sub(before));
+        if stops && excess.is_none() {
             sweep::resume(self.policy, self.worker);
         }
-        finding.excess
+        excess
+    }
+
+    /// The limit that a tree is over. What stands still in the middle of making a process is counted twice, so it goes on for a
+    /// little before that is believed.
+    fn conclude(&mut self, finding: &Finding, was_stopped: bool, watchdog: &mut Watchdog<'env>) -> Option<Excess> {
+        watchdog.settle(finding);
+        self.round = if finding.has_locks { ROUND } else { (self.round * 2).min(LONGEST_ROUND) };
+        self.retries = if was_stopped && finding.may_pass { self.retries + 1 } else { 0 };
+        finding.excess.filter(|_| self.retries == 0 || self.retries > RETRIES)
     }
 
     fn request(&mut self, seen: Seen, parts: Parts, watchdog: &Watchdog<'env>) -> io::Result<()> {
@@ -212,14 +281,22 @@ impl<'scope, 'env> Inspector<'scope, 'env> {
 }
 
 impl Pending {
-    fn consider(&mut self, glance: &Glance, now: Instant, progress: &AtomicU64, stop: impl FnOnce()) -> Option<Excess> {
+    /// `read`: what the thread has read; `patience`: how long it may take to read one thing.
+    fn consider(
+        &mut self,
+        glance: &Glance,
+        now: Instant,
+        read: u64,
+        patience: Duration,
+        stop: impl FnOnce(),
+    ) -> Option<Excess> {
+        self.pass_over(now);
         if let Some(limit) = glance.suspicion
             && self.suspicion.is_none_or(|(suspected, _)| suspected != limit && limit == Excess::Memory)
         {
             self.suspicion = Some((limit, now));
         }
         let limit = self.suspicion.map_or(Excess::Memory, |(limit, _)| limit);
-        let read = progress.load(Ordering::Relaxed);
         if read != self.read {
             (self.read, self.read_at) = (read, now);
         }
@@ -228,22 +305,33 @@ impl Pending {
             if self.suspicion.is_some_and(is_urgent) || now.duration_since(self.since) >= STOP_SLOW_AFTER {
                 stop();
                 self.read_at = now;
-                self.stopped = Some(Stopped { resident: None });
+                self.stopped = Some(Stopped::new(now));
             }
             return None;
         };
         // A process that is told to go on by a timer of its own, or by another that was late, is told again.
         stop();
-        let is_over = stopped.growth(&glance.resident) > GROWTH
-            || now.duration_since(self.read_at) > STALL
-            || now.duration_since(self.since) > LONGEST;
+        let is_over = stopped.has_moved(&glance.resident, now, sys::cpu_time)
+            || now.duration_since(self.read_at) > patience
+            || now.duration_since(self.since) > patience * PARTS;
         is_over.then_some(limit)
+    }
+
+    /// Gives everybody the time that this process has missed.
+    fn pass_over(&mut self, now: Instant) {
+        let missed = now.duration_since(self.considered).saturating_sub(LATE);
+        self.considered = now;
+        self.since += missed;
+        self.read_at += missed;
+        if let Some(stopped) = &mut self.stopped {
+            stopped.since += missed;
+        }
     }
 }
 
-fn pause(suspicion: Option<Excess>, finding: Finding, took: Duration) -> Duration {
+fn pause(suspicion: Option<Excess>, slack: u64, took: Duration) -> Duration {
     let left = match suspicion {
-        Some(Excess::Memory) => Duration::from_millis(finding.slack / TAKEN_IN_A_MILLISECOND),
+        Some(Excess::Memory) => Duration::from_millis(slack / TAKEN_IN_A_MILLISECOND),
         _ => Duration::ZERO,
     };
     left.max(took * 2).min(LONGEST_PAUSE)
@@ -289,40 +377,65 @@ mod tests {
         Pid::from_raw(number).unwrap()
     }
 
+    const PATIENCE: Duration = Duration::from_secs(1);
+
     fn glance(suspicion: Option<Excess>, resident: u64) -> Glance {
-        Glance { excess: None, suspicion, resident: [(process(2), resident)].into(), seen: Seen::default() }
+        Glance {
+            excess: None,
+            suspicion,
+            bound: 0,
+            resident: [(process(i32::MAX), resident)].into(),
+            seen: Seen::default(),
+        }
     }
 
     fn pending(now: Instant) -> Pending {
-        Pending { since: now, suspicion: Some((Excess::Memory, now)), read: 0, read_at: now, stopped: None }
+        let suspicion = Some((Excess::Memory, now));
+        Pending { since: now, considered: now, bound: 0, suspicion, read: 0, read_at: now, stopped: None }
     }
 
     #[test]
     fn a_tree_that_cannot_be_counted_at_once_stands_still_and_then_ends() {
-        let (start, progress) = (Instant::now(), AtomicU64::new(0));
+        let start = Instant::now();
         let mut pending = pending(start);
         let mut stops = 0;
-        let mut after = |milliseconds, resident, read| {
-            progress.store(read, Ordering::Relaxed);
-            let now = start + Duration::from_millis(milliseconds);
-            let excess = pending.consider(&glance(Some(Excess::Memory), resident), now, &progress, || stops += 1);
-            (excess, stops)
+        let (mut first_stop, mut ended) = (None, None);
+        for after in (10_u64..5000).step_by(10) {
+            // What goes on is waited for.
+            let read = if after < 900 { 1 } else { 2 };
+            let now = start + Duration::from_millis(after);
+            let excess = pending.consider(&glance(Some(Excess::Memory), 0), now, read, PATIENCE, || stops += 1);
+            first_stop = first_stop.or((stops > 0).then_some(after));
+            if excess.is_some() {
+                ended = Some((after, excess));
+                break;
+            }
+        }
+        assert_eq!((first_stop, ended), (Some(20), Some((1910, Some(Excess::Memory)))));
+        assert_eq!(stops, 190, "it is stopped again at each glance");
+    }
+
+    #[test]
+    fn a_monitor_that_did_not_run_takes_nothing_amiss() {
+        let start = Instant::now();
+        let mut pending = pending(start);
+        let mut after = |milliseconds| {
+            let glance = glance(Some(Excess::Memory), 1 << 30);
+            pending.consider(&glance, start + Duration::from_millis(milliseconds), 1, PATIENCE, || ())
         };
-        assert_eq!(after(10, 1 << 30, 1), (None, 0));
-        assert_eq!(after(20, 1 << 30, 1), (None, 1));
-        assert_eq!(after(500, 1 << 30, 1), (None, 2), "it is stopped again at each glance");
-        assert_eq!(after(900, 1 << 30, 2), (None, 3));
-        assert_eq!(after(1800, 1 << 30, 2), (None, 4), "what goes on is waited for");
-        assert_eq!(after(1901, 1 << 30, 2), (Some(Excess::Memory), 5));
+        assert_eq!((after(20), after(30)), (None, None));
+        assert_eq!(after(60_000), None);
+        assert_eq!((60_010..60_800).step_by(10).find_map(&mut after), None);
+        assert_eq!((60_800..61_200).step_by(10).find_map(&mut after), Some(Excess::Memory));
     }
 
     #[test]
     fn what_grows_while_it_stands_still_is_over_its_limit() {
-        let (start, progress) = (Instant::now(), AtomicU64::new(0));
+        let start = Instant::now();
         let mut pending = pending(start);
         let mut after = |milliseconds, resident| {
             let now = start + Duration::from_millis(milliseconds);
-            pending.consider(&glance(Some(Excess::Memory), resident), now, &progress, || ())
+            pending.consider(&glance(Some(Excess::Memory), resident), now, 0, PATIENCE, || ())
         };
         assert_eq!(after(20, 600 << 20), None);
         assert_eq!(after(30, 620 << 20), None);
@@ -330,22 +443,52 @@ mod tests {
         assert_eq!(after(50, 685 << 20), Some(Excess::Memory));
     }
 
+    /// A process, with its resident megabytes and the milliseconds that it has run.
+    type Shown = (i32, u64, u64);
+
+    /// Whether a stopped tree has moved, at glances so many milliseconds after it was told to stop.
+    fn have_moved<const N: usize>(glances: &[(u64, [Shown; N])]) -> Vec<bool> {
+        let start = Instant::now();
+        let mut stopped = Stopped::new(start);
+        let moved = glances.iter().map(|(after, processes)| {
+            let resident = processes.iter().map(|(number, megabytes, _)| (process(*number), megabytes << 20)).collect();
+            let ran = |asked| {
+                let time = processes.iter().find_map(|(number, _, ran)| (process(*number) == asked).then_some(*ran));
+                Duration::from_millis(time.unwrap_or(0))
+            };
+            stopped.has_moved(&resident, start + Duration::from_millis(*after), ran)
+        });
+        moved.collect()
+    }
+
     #[test]
     fn what_was_about_to_be_forked_does_not_grow() {
-        let mut stopped = Stopped { resident: None };
-        assert_eq!(stopped.growth(&[(process(2), 70 << 20)].into()), 0);
-        let forked = [(process(2), 71 << 20), (process(3), 70 << 20), (process(4), 70 << 20)];
-        assert_eq!(stopped.growth(&forked.into()), 1 << 20);
+        assert_eq!(have_moved(&[(10, [(2, 70, 0), (3, 0, 0)]), (20, [(2, 71, 0), (4, 70, 0)])]), [false, false]);
+        assert_eq!(
+            have_moved(&[(10, [(2, 70, 0)]), (60, [(3, 70, 0)])]),
+            [false, true],
+            "it was forked by one that runs"
+        );
+    }
+
+    #[test]
+    fn what_runs_while_it_stands_still_is_over_its_limit() {
+        assert_eq!(
+            have_moved(&[(10, [(2, 1, 5000)]), (20, [(2, 1, 5250)]), (30, [(2, 1, 5251)])]),
+            [false, false, true]
+        );
+        let relay = [(10, [(2, 1, 0)]), (100, [(3, 1, 100)]), (200, [(4, 1, 100)]), (300, [(5, 1, 100)])];
+        assert_eq!(have_moved(&relay), [false, false, false, true], "whoever takes turns has run together");
     }
 
     #[test]
     fn files_and_locks_are_counted_in_their_time() {
-        let (start, progress) = (Instant::now(), AtomicU64::new(0));
+        let start = Instant::now();
         let mut pending = Pending { suspicion: None, ..pending(start) };
         let mut is_stopped_after = |milliseconds, suspicion| {
             let mut stopped = false;
             let now = start + Duration::from_millis(milliseconds);
-            assert_eq!(pending.consider(&glance(suspicion, 0), now, &progress, || stopped = true), None);
+            assert_eq!(pending.consider(&glance(suspicion, 0), now, 0, PATIENCE, || stopped = true), None);
             stopped
         };
         assert!(!is_stopped_after(100, None));

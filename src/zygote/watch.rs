@@ -29,8 +29,8 @@ pub struct Watch<'a> {
     worker: Pid,
     /// What the worker had mapped when its job began, bytes.
     mapped_at_first: u64,
-    /// How often the kernel had ended processes of the cgroup for their memory when the job began.
-    kills_before: u64,
+    /// How often the cgroup had had too little memory when the job began.
+    shortages_before: u64,
     /// What the worker had used when its job began.
     before: Duration,
     /// What those have used that have ended.
@@ -43,9 +43,9 @@ impl<'a> Watch<'a> {
         let policy = guard.policy();
         let mapped_at_first =
             if policy.has(Mechanism::Seal) { Watchdog::new(policy, scratch, worker, 0).mapped() } else { 0 };
-        let kills_before = guard.group.as_ref().and_then(|group| group.kills().ok()).unwrap_or(0);
+        let shortages_before = guard.group.as_ref().and_then(|group| group.shortages().ok()).unwrap_or(0);
         let before = sys::cpu_time(worker);
-        Self { guard, scratch, worker, mapped_at_first, kills_before, before, used: Rusage::default() }
+        Self { guard, scratch, worker, mapped_at_first, shortages_before, before, used: Rusage::default() }
     }
 
     /// Watches the worker, and then ends all that came of it. Says whether nothing is left, and whether the scratch space can
@@ -158,10 +158,10 @@ impl<'a> Watch<'a> {
         Ok(None)
     }
 
-    /// Whether the kernel has ended the processes of the cgroup because there was no memory left for them.
+    /// Whether the kernel has ended the processes of the cgroup because its limit left no memory for them.
     fn was_out_of_memory(&self) -> bool {
-        let kills = self.guard.group.as_ref().map(Joined::kills);
-        matches!(kills, Some(Ok(kills)) if kills > self.kills_before)
+        let shortages = self.guard.group.as_ref().map(Joined::shortages);
+        matches!(shortages, Some(Ok(shortages)) if shortages > self.shortages_before)
     }
 
     /// Tells what those have used that have ended, and those that have not. Of a worker that is about to end that is known

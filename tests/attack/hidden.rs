@@ -52,7 +52,7 @@ pub fn scenarios() -> Vec<Scenario> {
 
 /// Kinds of memory with ways to hide them: each kind once in plain sight, and each way with what it would suit best.
 #[rustfmt::skip]
-const HIDDEN: [(&str, &[&str], u32); 21] = [
+const HIDDEN: [(&str, &[&str], u32); 25] = [
     ("anonymous", &[], 6),
     ("anonymous", &["name"], 6),
     ("anonymous", &["cut_name"], 6),
@@ -61,6 +61,8 @@ const HIDDEN: [(&str, &[&str], u32); 21] = [
     ("anonymous", &["session", "orphan", "name"], 6),
     ("anonymous", &["name", "stopped"], 6),
     ("anonymous", &["stalled"], 6),
+    ("anonymous", &["continued"], 6),
+    ("anonymous", &["relay", "stalled"], 6),
     ("anonymous", &["deep", "name"], 4),
     ("anonymous", &["executed"], 1),
     ("sockets", &[], 10),
@@ -69,7 +71,9 @@ const HIDDEN: [(&str, &[&str], u32); 21] = [
     ("sockets", &["thread", "table", "name"], 10),
     ("pipes", &["name", "orphan"], 24),
     ("pipes", &["thread", "table"], 24),
+    ("sockets", &["continued", "stalled"], 10),
     ("spliced", &[], 2),
+    ("torn", &[], 2),
     ("watches", &["name", "orphan"], 14),
     ("chains", &[], 2),
     ("mappings", &["deep", "name"], 4),

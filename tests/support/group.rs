@@ -8,18 +8,30 @@ use super::unique;
 /// Removed when dropped.
 pub struct MemoryGroup {
     path: PathBuf,
-    usage: &'static str,
+    files: Files,
 }
+
+/// What the files are called that tell the usage, and that have the kernel take back what it can.
+#[derive(Clone, Copy)]
+struct Files {
+    root: &'static str,
+    usage: &'static str,
+    reclaim: &'static str,
+}
+
+const VERSIONS: [Files; 2] = [
+    Files { root: "/sys/fs/cgroup/memory", usage: "memory.usage_in_bytes", reclaim: "memory.force_empty" },
+    Files { root: "/sys/fs/cgroup", usage: "memory.current", reclaim: "memory.reclaim" },
+];
 
 impl MemoryGroup {
     /// Makes one, in whichever version of the hierarchy counts memory.
     pub fn make() -> Self {
-        for (root, usage) in [("/sys/fs/cgroup/memory", "memory.usage_in_bytes"), ("/sys/fs/cgroup", "memory.current")]
-        {
-            let path = PathBuf::from(root).join(format!("py-executor-test-{}", unique()));
+        for files in VERSIONS {
+            let path = PathBuf::from(files.root).join(format!("py-executor-test-{}", unique()));
             if std::fs::create_dir(&path).is_ok() {
-                if path.join(usage).exists() {
-                    return Self { path, usage };
+                if path.join(files.usage).exists() {
+                    return Self { path, files };
                 }
                 let _ = std::fs::remove_dir(&path);
             }
@@ -35,8 +47,14 @@ impl MemoryGroup {
 
     /// Bytes that the processes in it have.
     pub fn usage(&self) -> u64 {
-        let text = std::fs::read_to_string(self.path.join(self.usage)).expect("the group is there");
+        let text = std::fs::read_to_string(self.path.join(self.files.usage)).expect("the group is there");
         text.trim().parse().expect("a number of bytes")
+    }
+
+    /// Has the kernel take back what it can: as it does by itself when memory is short.
+    pub fn reclaim(&self) {
+        // It says so if it could not have as much as was asked for.
+        let _ = std::fs::write(self.path.join(self.files.reclaim), "1G");
     }
 }
 

@@ -95,13 +95,13 @@ fn conditional() -> Vec<(libc::c_long, Condition)> {
     let mut conditions = held_in_the_kernel();
     conditions.extend([
         // Shared anonymous memory stays when no page table names it any more, so that no figure of the kernel shows how
-        // much there is; huge pages are in no process's resident size. Files in /dev/shm, which multiprocessing uses,
-        // are bounded by their file system.
+        // much there is; huge pages are in no process's resident size; what grows downwards is not in RLIMIT_DATA. Files in
+        // /dev/shm, which multiprocessing uses, are bounded by their file system.
         (
             libc::SYS_mmap,
             Both(
                 Box::new(Unlike { argument: 3, mask: shared_anonymous, value: shared_anonymous }),
-                Box::new(NoBits(3, libc::MAP_HUGETLB as u64)),
+                Box::new(NoBits(3, (libc::MAP_HUGETLB | libc::MAP_GROWSDOWN) as u64)),
             ),
         ),
         // Other processes' limits are none of a script's business; 0 is the caller.

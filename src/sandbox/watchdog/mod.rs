@@ -13,22 +13,24 @@
 
 mod process;
 pub mod procfs;
+mod returned;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::scratch::{Counter, Scratch, Usage};
-use super::{Mechanism, Policy};
+use super::{Mechanism, Policy, SandboxError};
 use crate::protocol::Excess;
 use crate::sys::Rusage;
 pub use process::children;
-use process::{Depths, Known, Tree, UnlinkedFiles};
+use process::{Counted, Depths, Known, Process, Tree, UnlinkedFiles};
 pub use procfs::Unreadable;
 
 /// Bytes that a record lock counts for. The kernel keeps about 200 (struct file_lock) and no cgroup counts them. They count
@@ -38,7 +40,13 @@ const LOCK_BYTES: u64 = 64 * 1024;
 
 /// Where it cannot be asked whose memory is the same: a child that subprocess has made has its parent's until it executes
 /// its program, which takes about a millisecond (vfork(2)), and is counted twice as long.
-const SECOND_LOOK: Duration = Duration::from_millis(3);
+const NEXT_COUNT: Duration = Duration::from_millis(3);
+
+/// How often a tree is counted again before it is too much.
+const COUNTS: u32 = 3;
+
+/// How often those are looked at that are giving memory back.
+const REST_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Watches a worker and all its descendants. The working directory must be a /proc that hides nothing.
 pub struct Watchdog<'a> {
@@ -57,6 +65,8 @@ pub struct Glance {
     pub excess: Option<Excess>,
     /// Limit that they may be over: an inspection must say so.
     pub suspicion: Option<Excess>,
+    /// Bytes of memory that they may hold, at most.
+    pub bound: u64,
     /// Bytes that each process has in memory or swapped.
     pub resident: HashMap<Pid, u64>,
     /// Parts of an inspection that this process has seen to.
@@ -68,6 +78,8 @@ pub struct Glance {
 pub struct Seen {
     /// Bytes of memory that belong to no process that is there.
     base: u64,
+    /// Bytes that processes may be giving back.
+    returning: HashMap<Pid, u64>,
     /// Room that the file system of the scratch space has lost since the job began.
     taken: Usage,
     depths: Depths,
@@ -82,6 +94,12 @@ pub enum Parts {
     All,
 }
 
+impl Glance {
+    fn of(excess: Option<Excess>, suspicion: Option<Excess>, seen: Seen) -> Self {
+        Self { excess, suspicion, bound: 0, resident: HashMap::new(), seen }
+    }
+}
+
 impl<'a> Watchdog<'a> {
     pub fn new(policy: &'a Policy, scratch: &'a Scratch, worker: Pid, mapped_at_first: u64) -> Self {
         Self { policy, scratch, worker, mapped_at_first, known: Known::default() }
@@ -89,13 +107,7 @@ impl<'a> Watchdog<'a> {
 
     /// Looks without waiting for anything. A tree that cannot be understood is over its limit.
     pub fn glance(&mut self) -> Glance {
-        let looked = self.look();
-        looked.unwrap_or(Glance {
-            excess: Some(Excess::Memory),
-            suspicion: None,
-            resident: HashMap::new(),
-            seen: Seen::default(),
-        })
+        self.look().unwrap_or_else(|_| Glance::of(Some(Excess::Memory), None, Seen::default()))
     }
 
     fn look(&mut self) -> Result<Glance, Unreadable> {
@@ -104,34 +116,27 @@ impl<'a> Watchdog<'a> {
         let is_full = self.scratch.may_be_full(policy, taken);
         let suspicion = is_full.then_some(Excess::Scratch);
         if policy.has(Mechanism::Cgroup) {
-            return Ok(Glance {
-                excess: None,
-                suspicion,
-                resident: HashMap::new(),
-                seen: Seen { taken, ..Seen::default() },
-            });
+            return Ok(Glance::of(None, suspicion, Seen { taken, ..Seen::default() }));
         }
         let tree = Tree::find(policy, self.worker, &mut self.known)?;
         // A resource limit counts them where a worker has a user namespace.
         let is_overcrowded = !policy.has(Mechanism::Namespaces) && tree.tasks() > policy.max_processes;
-        let base = self.scratch.memory().saturating_add(tree.exiting).saturating_add(hidden(
-            policy,
-            &tree,
-            self.mapped_at_first,
-        )?);
+        let base = self.scratch.memory().saturating_add(hidden(policy, &tree, self.mapped_at_first)?);
         let mut bound = base;
         for process in &tree.processes {
-            let figure = process.bound(policy)?;
-            self.known.note(process.number, figure);
-            bound = bound.saturating_add(figure);
+            let figures = process.bound(policy)?;
+            let returning = self.known.note(process, figures)?;
+            bound = bound.saturating_add(figures.map_or(0, |figures| figures.total())).saturating_add(returning);
         }
         let suspicion = if bound > policy.memory_bytes { Some(Excess::Memory) } else { suspicion };
-        Ok(Glance {
-            excess: is_overcrowded.then_some(Excess::Processes),
-            suspicion,
-            resident: tree.resident(),
-            seen: Seen { base, taken, depths: self.known.depths.clone() },
-        })
+        let seen = Seen { base, returning: self.known.returning(), taken, depths: self.known.depths.clone() };
+        let excess = is_overcrowded.then_some(Excess::Processes);
+        Ok(Glance { bound, resident: tree.resident(), ..Glance::of(excess, suspicion, seen) })
+    }
+
+    /// Takes into account what an inspection has found out about processes that were giving memory back.
+    pub fn settle(&mut self, finding: &Finding) {
+        self.known.settle(&finding.rested);
     }
 
     /// Bytes that the worker maps and that are not its own private memory. Where it is sealed, what comes to be more is
@@ -159,6 +164,11 @@ impl<'a> Watchdog<'a> {
         has_worker.then(used).filter(|used| used.max_rss_bytes > 0)
     }
 
+    /// A sealed worker has no file to lock.
+    pub fn may_have_locks(&self) -> bool {
+        !self.policy.has(Mechanism::Seal)
+    }
+
     /// What a thread beside this one needs to inspect the same tree.
     pub fn inspection(&self, progress: Arc<AtomicU64>) -> Inspection<'a> {
         Inspection {
@@ -173,12 +183,24 @@ impl<'a> Watchdog<'a> {
 }
 
 /// Result of an inspection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 pub struct Finding {
     /// Limit that the tree is over.
     pub excess: Option<Excess>,
+    /// Whether that may only seem so: memory was counted twice, or is being given back.
+    pub may_pass: bool,
     /// Bytes of memory that it may still take.
     pub slack: u64,
+    /// Whether it had record locks when they were counted last.
+    pub has_locks: bool,
+    /// Bytes that processes have given back.
+    rested: HashMap<Pid, u64>,
+}
+
+impl Finding {
+    fn over(limit: Excess) -> Self {
+        Self { excess: Some(limit), ..Self::default() }
+    }
 }
 
 /// Counts exactly what a tree uses. Reading can take as long as a script likes.
@@ -200,57 +222,73 @@ impl Inspection<'_> {
         // First what is counted soon: files can grow as fast as memory.
         match self.is_over_scratch(seen.taken) {
             Ok(false) => {}
-            Ok(true) | Err(_) => return Finding { excess: Some(Excess::Scratch), slack: 0 },
+            Ok(true) | Err(_) => return Finding::over(Excess::Scratch),
         }
         if parts == Parts::All {
             match self.tree().and_then(|tree| self.count_locks(&tree)) {
                 Ok(bytes) => self.locks = bytes,
-                Err(_) => return Finding { excess: Some(Excess::Memory), slack: 0 },
+                Err(_) => return Finding::over(Excess::Memory),
             }
         }
-        let slack = match self.memory(seen.base) {
-            Ok(bytes) if bytes <= self.policy.memory_bytes => self.policy.memory_bytes - bytes,
-            Ok(_) | Err(_) => return Finding { excess: Some(Excess::Memory), slack: 0 },
-        };
-        Finding { excess: None, slack }
+        let finding = self.memory(seen.base, seen.returning).unwrap_or_else(|_| Finding::over(Excess::Memory));
+        Finding { has_locks: self.locks > 0, ..finding }
     }
 
-    /// Bytes of memory, or at the least so many as are too many. Counts twice before it says so, but for what the kernel keeps for
+    /// Counts memory, or at the least so much as is too much. Counts again before it says so, but for what the kernel keeps for
     /// mappings and locks: that is slow to count where there is much of it.
-    fn memory(&mut self, base: u64) -> Result<u64, Unreadable> {
-        let (locks, limit) = (self.locks, self.policy.memory_bytes);
-        if self.policy.has(Mechanism::Cgroup) {
-            return Ok(locks);
+    fn memory(&mut self, base: u64, returning: HashMap<Pid, u64>) -> Result<Finding, Unreadable> {
+        let (locks, policy) = (self.locks, self.policy);
+        let limit = policy.memory_bytes;
+        let found = |bytes: u64, rested| match limit.checked_sub(bytes) {
+            Some(slack) => Finding { slack, rested, ..Finding::default() },
+            None => Finding::over(Excess::Memory),
+        };
+        if policy.has(Mechanism::Cgroup) {
+            return Ok(found(locks, HashMap::new()));
         }
-        let tree = self.tree()?;
+        let mut tree = self.tree()?;
+        let mut returning = Returning { bytes: returning, rested: HashMap::new() };
         let base = base.saturating_add(locks);
-        let bound = self.sum(&tree, base, |process, _| process.bound(self.policy))?;
+        let bound = self.sum(&tree, base.saturating_add(returning.sum()), |process| {
+            Ok(process.bound(policy)?.map_or(0, |figures| figures.total()))
+        })?;
         if bound <= limit {
-            return Ok(bound);
+            return Ok(found(bound, HashMap::new()));
         }
-        let of_the_kernel = self.sum(&tree, locks, |process, _| {
+        let of_the_kernel = self.sum(&tree, locks, |process| {
             // One that is hidden has as many mappings as it may, which its bound knows.
             let mappings = process.mappings().or_else(|why| if why == Unreadable::Hidden { Ok(0) } else { Err(why) });
             Ok(mappings?.saturating_mul(process.mapping_bytes()))
         })?;
         if of_the_kernel > limit {
-            return Ok(of_the_kernel);
+            return Ok(found(of_the_kernel, HashMap::new()));
         }
-        let exact = self.exact(&tree, base)?;
-        if exact <= limit {
-            return Ok(exact);
+        let mut counts = 0;
+        loop {
+            let mut counted = Counted::default();
+            let bytes = self.sum(&tree, base, |process| process.exact(policy, &tree.processes, &mut counted))?;
+            match limit.checked_sub(bytes) {
+                Some(slack) if returning.sum() <= slack => return Ok(found(bytes + returning.sum(), returning.rested)),
+                Some(slack) => {
+                    if !returning.wait(slack, patience(policy) / 4)? {
+                        return Ok(Finding { may_pass: true, ..Finding::over(Excess::Memory) });
+                    }
+                }
+                None if counts == COUNTS => {
+                    let may_pass = bytes.saturating_sub(counted.twice) <= limit;
+                    return Ok(Finding { may_pass, ..Finding::over(Excess::Memory) });
+                }
+                None => {
+                    counts += 1;
+                    std::thread::sleep(NEXT_COUNT);
+                }
+            }
+            tree = self.tree()?;
         }
-        std::thread::sleep(SECOND_LOOK);
-        let tree = self.tree()?;
-        self.exact(&tree, base)
     }
 
     fn tree(&mut self) -> Result<Tree, Unreadable> {
         Tree::find(self.policy, self.worker, &mut self.known)
-    }
-
-    fn exact(&self, tree: &Tree, base: u64) -> Result<u64, Unreadable> {
-        self.sum(tree, base, |process, buffers| process.exact(self.policy, &tree.processes, buffers))
     }
 
     /// Adds up until it is too much.
@@ -258,14 +296,14 @@ impl Inspection<'_> {
         &self,
         tree: &Tree,
         base: u64,
-        figure: impl Fn(&process::Process, &mut HashSet<Vec<u8>>) -> Result<u64, Unreadable>,
+        mut figure: impl FnMut(&Process) -> Result<u64, Unreadable>,
     ) -> Result<u64, Unreadable> {
-        let (mut sum, mut buffers) = (base, HashSet::new());
+        let mut sum = base;
         for process in &tree.processes {
             if sum > self.policy.memory_bytes {
                 break;
             }
-            sum = sum.saturating_add(figure(process, &mut buffers)?);
+            sum = sum.saturating_add(figure(process)?);
             self.progress.fetch_add(1, Ordering::Relaxed);
         }
         Ok(sum)
@@ -273,7 +311,7 @@ impl Inspection<'_> {
 
     /// Bytes of record locks that the processes hold, each a line of /proc/locks with the process's number (proc_locks(5)).
     /// Those that belong to an open file instead have no number; the filter refuses to make any. The /proc of a PID namespace
-    /// shows no others than its own processes'. A sealed worker has no file to lock.
+    /// shows no others than its own processes'.
     fn count_locks(&self, tree: &Tree) -> Result<u64, Unreadable> {
         if self.policy.has(Mechanism::Seal) {
             return Ok(0);
@@ -328,6 +366,62 @@ impl Inspection<'_> {
     }
 }
 
+/// Memory that processes are giving back.
+struct Returning {
+    bytes: HashMap<Pid, u64>,
+    /// Those that have done so.
+    rested: HashMap<Pid, u64>,
+}
+
+impl Returning {
+    fn sum(&self) -> u64 {
+        self.bytes.values().fold(0, |sum, bytes| sum.saturating_add(*bytes))
+    }
+
+    /// Waits until there is no more left than this. Says whether it came to that in time.
+    fn wait(&mut self, slack: u64, limit: Duration) -> Result<bool, Unreadable> {
+        let since = Instant::now();
+        loop {
+            for number in self.bytes.keys().copied().collect::<Vec<_>>() {
+                if Process::rests(number)?
+                    && let Some(bytes) = self.bytes.remove(&number)
+                {
+                    self.rested.insert(number, bytes);
+                }
+            }
+            if self.sum() <= slack {
+                return Ok(true);
+            }
+            if since.elapsed() > limit {
+                return Ok(false);
+            }
+            std::thread::sleep(REST_INTERVAL);
+        }
+    }
+}
+
+/// How long one file of /proc may take to read of a process that stands still, or a process to give its memory back that nobody
+/// keeps from it. The kernel does 16 GB in a second at the least, where it has a processor of its own.
+pub fn patience(policy: &Policy) -> Duration {
+    Duration::from_secs(1) + Duration::from_secs(policy.memory_bytes >> 34)
+}
+
+/// Has this process, and what comes of it, get no large pages, where nothing but the watchdog counts memory. What is left of one
+/// that is given back in part belongs to nobody until the kernel needs memory (deferred_split_folio in mm/huge_memory.c), so it
+/// would be counted nowhere.
+pub fn keep_pages_whole(policy: &Policy) -> Result<(), SandboxError> {
+    if policy.has(Mechanism::Cgroup) {
+        return Ok(());
+    }
+    match rustix::thread::disable_transparent_huge_pages(true) {
+        // gVisor has none.
+        Ok(()) | Err(Errno::INVAL) => Ok(()),
+        // Lambda refuses it. A sealed script could undo it, and is alone on its host.
+        Err(Errno::PERM) if policy.has(Mechanism::Seal) => Ok(()),
+        Err(errno) => Err(SandboxError::at(Mechanism::Watchdog, "prctl PR_SET_THP_DISABLE")(errno)),
+    }
+}
+
 /// Memory of kinds that elsewhere the filter refuses to make, bytes.
 fn hidden(policy: &Policy, tree: &Tree, mapped_at_first: u64) -> Result<u64, Unreadable> {
     if policy.has(Mechanism::Seccomp) {
@@ -338,5 +432,5 @@ fn hidden(policy: &Policy, tree: &Tree, mapped_at_first: u64) -> Result<u64, Unr
 }
 
 fn shared_mappings(tree: &Tree) -> Result<u64, Unreadable> {
-    tree.processes.iter().map(process::Process::shared_mappings).sum()
+    tree.processes.iter().map(Process::shared_mappings).sum()
 }

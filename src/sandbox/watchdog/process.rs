@@ -15,6 +15,7 @@ use rustix::fs::{Dir, Mode, OFlags, open};
 use rustix::process::Pid;
 
 use super::procfs::{self, Memory, Stat, Status, Unlinked, Unreadable};
+use super::returned::{Account, Figures};
 use crate::sandbox::scratch::Usage;
 use crate::sandbox::{Mechanism, Policy};
 use crate::sys::have_the_same_memory;
@@ -33,15 +34,8 @@ const ANCESTOR_BYTES: u64 = 80;
 /// Ancestors that each worker has: zygotes and the monitor.
 const ANCESTORS: u64 = 4;
 
-/// More mappings than this no process can have (vm.max_map_count in proc_sys_vm(5)), unless the host allows it.
-const MAX_MAPPINGS: u64 = 65_530;
-
-/// A process that has ended gives its memory back within this time; one that takes longer is kept from it by others that are
-/// busy, and its memory counts.
+/// A process whose threads are shown nowhere is not taken for one that ends any more after this time.
 const EXIT_TIME: Duration = Duration::from_millis(500);
-
-/// Bytes that a process counts for that is about to end and was not seen before: more than it can have filled since.
-const UNSEEN_BYTES: u64 = 32 << 20;
 
 /// A process of the tree.
 pub(super) struct Process {
@@ -55,6 +49,15 @@ pub(super) struct Process {
     depth: u64,
     /// Whether it has threads that are shown nowhere: its first one has ended, and this /proc has no others (gVisor).
     has_hidden_threads: bool,
+}
+
+/// What has been counted of a tree.
+#[derive(Default)]
+pub(super) struct Counted {
+    /// Pipes and sockets, by their links.
+    buffers: HashSet<Vec<u8>>,
+    /// Memory that may have been counted twice: it cannot be asked whose it is. Bytes.
+    pub twice: u64,
 }
 
 /// Processes that were seen before, so that none is lost sight of until it is gone.
@@ -73,17 +76,16 @@ pub struct Depths {
     last_number: u64,
 }
 
+#[derive(Default)]
 struct Seen {
-    /// Bound of what it had at the last glance, bytes.
-    memory: u64,
-    exiting_since: Option<Instant>,
+    account: Account,
+    /// Since when its threads are shown nowhere.
+    hidden_since: Option<Instant>,
 }
 
 /// Processes of the tree, each once.
 pub(super) struct Tree {
     pub processes: Vec<Process>,
-    /// Memory of processes that take long to end, bytes.
-    pub exiting: u64,
 }
 
 impl Tree {
@@ -92,8 +94,8 @@ impl Tree {
         let mut processes =
             if policy.has(Mechanism::Namespaces) { in_namespace()? } else { below(policy, worker, known)? };
         known.depths.find(worker, &mut processes)?;
-        let exiting = known.update(&processes);
-        Ok(Self { processes, exiting })
+        known.update(worker, &processes);
+        Ok(Self { processes })
     }
 
     /// Processes and threads.
@@ -113,37 +115,45 @@ impl Tree {
 }
 
 impl Known {
-    /// Notes what there is. Gives the memory of processes that take long to end.
-    fn update(&mut self, processes: &[Process]) -> u64 {
-        let now = Instant::now();
-        let mut exiting = 0_u64;
-        let mut found = HashMap::with_capacity(processes.len());
+    /// Forgets processes that are gone, and knows those that have come.
+    fn update(&mut self, worker: Pid, processes: &[Process]) {
+        let mut before = std::mem::take(&mut self.processes);
         for process in processes {
-            let number = process.number;
-            let before = self.processes.remove(&number);
-            let exiting_since = before.as_ref().and_then(|seen| seen.exiting_since).or(Some(now));
-            let seen = match process.status.memory {
-                // Its bound is noted when it is known.
-                Some(_) => Seen { memory: 0, exiting_since: None },
-                None if process.has_hidden_threads => Seen { memory: u64::MAX, exiting_since },
-                None if process.status.has_ended => Seen { memory: 0, exiting_since: None },
-                None => Seen { memory: before.map_or(UNSEEN_BYTES, |seen| seen.memory), exiting_since },
+            let new = || {
+                let account = if process.number == worker { Account::of_worker() } else { Account::default() };
+                Seen { account, hidden_since: None }
             };
-            if seen.exiting_since.is_some_and(|since| now.duration_since(since) > EXIT_TIME) {
-                exiting = exiting.saturating_add(seen.memory);
-            }
-            found.insert(number, seen);
+            self.processes.insert(process.number, before.remove(&process.number).unwrap_or_else(new));
         }
-        self.processes = found;
-        exiting
     }
-}
 
-impl Known {
-    /// Notes the bound of a process, for the time when it ends.
-    pub fn note(&mut self, number: Pid, bound: u64) {
-        if let Some(seen) = self.processes.get_mut(&number).filter(|seen| seen.exiting_since.is_none()) {
-            seen.memory = bound;
+    /// Notes what a process has now. Gives what it counts for besides: what it may be giving back, bytes.
+    pub fn note(&mut self, process: &Process, figures: Option<Figures>) -> Result<u64, Unreadable> {
+        let Some(seen) = self.processes.get_mut(&process.number) else { return Ok(0) };
+        if process.has_hidden_threads {
+            let since = *seen.hidden_since.get_or_insert_with(Instant::now);
+            return if since.elapsed() > EXIT_TIME { Err(Unreadable::Hidden) } else { Ok(0) };
+        }
+        seen.hidden_since = None;
+        let returning = seen.account.note(figures);
+        if returning > 0 && process.is_at_rest()? {
+            seen.account.settle(returning);
+        }
+        Ok(seen.account.returning())
+    }
+
+    /// What each process may be giving back, bytes.
+    pub fn returning(&self) -> HashMap<Pid, u64> {
+        let all = self.processes.iter().map(|(number, seen)| (*number, seen.account.returning()));
+        all.filter(|(_, bytes)| *bytes > 0).collect()
+    }
+
+    /// Takes into account that processes were seen at rest after this was noted of them.
+    pub fn settle(&mut self, rested: &HashMap<Pid, u64>) {
+        for (number, bytes) in rested {
+            if let Some(seen) = self.processes.get_mut(number) {
+                seen.account.settle(*bytes);
+            }
         }
     }
 }
@@ -157,7 +167,8 @@ impl Depths {
         let mut found: HashMap<Pid, u64> = HashMap::with_capacity(processes.len());
         for process in processes.iter_mut() {
             let parent = process.status.parent.and_then(|parent| found.get(&parent).or_else(|| self.of.get(&parent)));
-            let given_meanwhile = number(process.number).saturating_sub(self.last_number).max(1);
+            let last_number = self.last_number.max(number(worker));
+            let given_meanwhile = number(process.number).saturating_sub(last_number).max(1);
             let known = self.of.get(&process.number).copied();
             process.depth = known.unwrap_or(if process.number == worker {
                 ANCESTORS
@@ -278,41 +289,76 @@ impl Process {
         self.status.memory.unwrap_or_default()
     }
 
-    /// More than it can take, bytes. Read without waiting for anything that a script can hold.
+    /// More than it can take. Read without waiting for anything that a script can hold.
     ///
-    /// One that has no memory any more is about to close its descriptors, which nobody may look at then: [`Known`] knows what
-    /// it had.
-    pub fn bound(&self, policy: &Policy) -> Result<u64, Unreadable> {
-        let Some(Memory { resident, swapped, page_tables, mapped }) = self.status.memory else { return Ok(0) };
+    /// None of one that has no memory any more: it is about to close its descriptors, which nobody may look at then, so
+    /// [`Known`] knows what it had.
+    pub fn bound(&self, policy: &Policy) -> Result<Option<Figures>, Unreadable> {
+        let Some(memory) = self.status.memory else { return Ok(None) };
         let files = self.open_files(policy)?;
-        let mappings = (mapped / rustix::param::page_size() as u64).min(MAX_MAPPINGS);
+        let mappings = (memory.mapped / rustix::param::page_size() as u64).min(policy.weights.max_mappings);
         // At the worst half of the descriptors are of epoll, and watch each of the others under each number.
         let watches = worst_watches(policy, files * files / 4);
         let buffers = (files * policy.weights.socket.max(policy.weights.pipe)).max(watches) + files * DESCRIPTOR_BYTES;
-        Ok(resident + swapped + page_tables + mappings * self.mapping_bytes() + buffers)
+        Ok(Some(Figures {
+            memory: memory.resident + memory.swapped + memory.page_tables + mappings * self.mapping_bytes(),
+            buffers,
+            peak_resident: memory.peak_resident,
+            peak_mapped: memory.peak_mapped,
+            threads: self.status.threads,
+        }))
     }
 
-    /// Bytes that it takes. One of `all`; `buffers` are those that have been counted already.
-    pub fn exact(&self, policy: &Policy, all: &[Self], buffers: &mut HashSet<Vec<u8>>) -> Result<u64, Unreadable> {
+    /// Whether no thread of it is in the middle of a call.
+    pub fn is_at_rest(&self) -> Result<bool, Unreadable> {
+        if self.status.has_ended || self.status.threads <= 1 {
+            return Ok(self.status.is_at_rest);
+        }
+        let tasks = directory(self.number).join("task");
+        // gVisor, which gives memory back at once, shows none.
+        let Some(threads) = names(&tasks)?.filter(|threads| !threads.is_empty()) else {
+            return Ok(self.status.is_at_rest);
+        };
+        for thread in threads {
+            let stat = read(&tasks.join(OsStr::from_bytes(thread.to_bytes())).join("stat"))?;
+            if stat.is_some_and(|stat| !Stat::parse(&stat).is_ok_and(|stat| stat.is_at_rest)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether a process is gone or at rest.
+    pub fn rests(number: Pid) -> Result<bool, Unreadable> {
+        Self::find(number)?.map_or(Ok(true), |process| process.is_at_rest())
+    }
+
+    /// Bytes that it takes. One of `all`.
+    pub fn exact(&self, policy: &Policy, all: &[Self], counted: &mut Counted) -> Result<u64, Unreadable> {
         if self.status.memory.is_none() {
             return Ok(0);
         }
-        match self.counted(policy, all, buffers) {
+        match self.counted(policy, all, counted) {
             // Nothing better is known.
             Err(Unreadable::Hidden) => match Self::find(self.number)? {
-                Some(now) => Self { depth: self.depth, ..now }.bound(policy),
+                Some(now) => Ok(Self { depth: self.depth, ..now }.bound(policy)?.map_or(0, |bound| bound.total())),
                 None => Ok(0),
             },
             counted => counted,
         }
     }
 
-    fn counted(&self, policy: &Policy, all: &[Self], buffers: &mut HashSet<Vec<u8>>) -> Result<u64, Unreadable> {
-        let descriptors = self.buffers(policy, buffers)?;
-        if self.has_memory_of_its_parent(all) {
+    fn counted(&self, policy: &Policy, all: &[Self], counted: &mut Counted) -> Result<u64, Unreadable> {
+        let descriptors = self.buffers(policy, &mut counted.buffers)?;
+        let is_counted = self.has_memory_of_its_parent(all);
+        if is_counted == Some(true) {
             return Ok(descriptors);
         }
-        Ok(self.share()? + self.memory().page_tables + self.mappings()? * self.mapping_bytes() + descriptors)
+        let memory = self.share()? + self.memory().page_tables + self.mappings()? * self.mapping_bytes();
+        if is_counted.is_none() {
+            counted.twice += memory;
+        }
+        Ok(memory + descriptors)
     }
 
     /// What its descriptors can hold in the kernel, bytes.
@@ -358,11 +404,21 @@ impl Process {
 
     /// Whether it is a child whose memory is counted as that of its parent, which is one of `all`. The kernel compares first
     /// threads: those that have ended all have the same memory, which is none.
-    fn has_memory_of_its_parent(&self, all: &[Self]) -> bool {
+    fn has_memory_of_its_parent(&self, all: &[Self]) -> Option<bool> {
         let parent = self.status.parent.filter(|_| self.shows_itself);
-        let parent =
-            parent.and_then(|parent| all.iter().find(|process| process.number == parent && process.shows_itself));
-        parent.is_some_and(|parent| parent.status.memory.is_some() && have_the_same_memory(self.number, parent.number))
+        let parent = parent.and_then(|parent| all.iter().find(|process| process.number == parent));
+        let Some(parent) = parent.filter(|parent| parent.shows_itself && parent.status.memory.is_some()) else {
+            return Some(false);
+        };
+        match have_the_same_memory(self.number, parent.number) {
+            Some(true) => {
+                // Neither may have ended meanwhile.
+                let has_memory = |number| matches!(Self::at(number, directory(number)), Ok(Some(now)) if now.status.memory.is_some());
+                Some(has_memory(self.number) && has_memory(parent.number))
+            }
+            None if self.memory().resident == parent.memory().resident => None,
+            Some(false) | None => Some(false),
+        }
     }
 
     /// Bytes that it maps and that are neither code nor its own data.

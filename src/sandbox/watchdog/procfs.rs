@@ -23,6 +23,8 @@ pub struct Status {
     pub parent: Option<Pid>,
     /// Whether it has ended and is only not waited for.
     pub has_ended: bool,
+    /// Whether its thread, the first one of a process, is at rest.
+    pub is_at_rest: bool,
     pub threads: u64,
     /// None for a process that has given its memory back, or is about to.
     pub memory: Option<Memory>,
@@ -36,6 +38,9 @@ pub struct Memory {
     pub page_tables: u64,
     /// Size of all mappings.
     pub mapped: u64,
+    /// The most that was resident, and mapped.
+    pub peak_resident: u64,
+    pub peak_mapped: u64,
 }
 
 impl Status {
@@ -52,15 +57,24 @@ impl Status {
                 swapped: optional_kilobytes(text, "VmSwap")?,
                 page_tables: optional_kilobytes(text, "VmPTE")?,
                 mapped: optional_kilobytes(text, "VmSize")?,
+                peak_resident: optional_kilobytes(text, "VmHWM")?,
+                peak_mapped: optional_kilobytes(text, "VmPeak")?,
             }),
         };
         Ok(Self {
             parent: number("PPid")?.and_then(process),
             has_ended,
+            is_at_rest: is_at_rest(state),
             threads: number("Threads")?.unwrap_or(1).max(1),
             memory,
         })
     }
+}
+
+/// Whether a thread in this state has done all of its last call but to wait: it sleeps until something happens, stands still or
+/// has ended. One that waits without minding signals may be in the middle of something.
+fn is_at_rest(state: u8) -> bool {
+    matches!(state, b'S' | b'T' | b't' | b'Z' | b'X')
 }
 
 /// Largest resident memory that a `status` file tells, bytes; 0 where it tells none.
@@ -73,6 +87,8 @@ pub fn max_resident(status: &[u8]) -> u64 {
 pub struct Stat {
     /// Number of its process group.
     pub group: Option<Pid>,
+    /// Whether its thread, the first one of a process, is at rest.
+    pub is_at_rest: bool,
     /// Clock ticks of children that it has waited for.
     pub ticks_of_children: u64,
 }
@@ -85,7 +101,11 @@ impl Stat {
         // Counted from the state, which is field 3.
         let at = |index: usize| fields.get(index).ok_or(Unclear);
         let ticks = |index: usize| integer(at(index)?).ok_or(Unclear);
-        Ok(Self { group: integer(at(2)?).and_then(process), ticks_of_children: ticks(13)?.saturating_add(ticks(14)?) })
+        Ok(Self {
+            group: integer(at(2)?).and_then(process),
+            is_at_rest: at(0)?.first().copied().is_some_and(is_at_rest),
+            ticks_of_children: ticks(13)?.saturating_add(ticks(14)?),
+        })
     }
 }
 
@@ -187,7 +207,7 @@ mod tests {
 
     const STATUS: &[u8] =
         b"Name:\tpy\\n\xff\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t7\nNgid:\t0\nPid:\t9\nPPid:\t2\n\
-        VmSize:\t   40 kB\nVmHWM:\t   24 kB\nVmRSS:\t   20 kB\nVmPTE:\t   8 kB\nVmSwap:\t   4 kB\nThreads:\t3\n";
+        VmPeak:\t   48 kB\nVmSize:\t   40 kB\nVmHWM:\t   24 kB\nVmRSS:\t   20 kB\nVmPTE:\t   8 kB\nVmSwap:\t   4 kB\nThreads:\t3\n";
 
     fn pid(number: i32) -> Pid {
         Pid::from_raw(number).unwrap()
@@ -195,12 +215,28 @@ mod tests {
 
     #[test]
     fn a_name_of_any_bytes_hides_nothing() {
-        let memory = Memory { resident: 20 << 10, swapped: 4 << 10, page_tables: 8 << 10, mapped: 40 << 10 };
-        let expected = Status { parent: Some(pid(2)), has_ended: false, threads: 3, memory: Some(memory) };
+        let memory = Memory {
+            resident: 20 << 10,
+            swapped: 4 << 10,
+            page_tables: 8 << 10,
+            mapped: 40 << 10,
+            peak_resident: 24 << 10,
+            peak_mapped: 48 << 10,
+        };
+        let expected =
+            Status { parent: Some(pid(2)), has_ended: false, is_at_rest: true, threads: 3, memory: Some(memory) };
         assert_eq!(Status::parse(STATUS), Ok(expected));
         assert_eq!(max_resident(STATUS), 24 << 10);
         let stat = b"7 (\xff) 1 2 (\n) S 2 5 5 0 -1 4194560 1 0 0 0 1 2 30 12 20 0 1 0 99";
-        assert_eq!(Stat::parse(stat), Ok(Stat { group: Some(pid(5)), ticks_of_children: 42 }));
+        assert_eq!(Stat::parse(stat), Ok(Stat { group: Some(pid(5)), is_at_rest: true, ticks_of_children: 42 }));
+    }
+
+    #[test]
+    fn who_waits_without_minding_signals_is_not_at_rest() {
+        for (state, is_at_rest) in [("R (running)", false), ("D (disk sleep)", false), ("T (stopped)", true)] {
+            let status = String::from_utf8_lossy(STATUS).replace("S (sleeping)", state);
+            assert_eq!(Status::parse(status.as_bytes()).unwrap().is_at_rest, is_at_rest, "{state}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ import ctypes
 import fcntl
 import mmap
 import os
+import resource
 import select
 import signal
 import socket
@@ -126,6 +127,70 @@ def locks():
         tell(500 * 190)
 
 
+def torn():
+    """Large pages that are given back but for a part, which keeps all of them."""
+    size = 2 << 20
+    for _ in range(150):
+        area = libc.mmap(None, ctypes.c_size_t(2 * size), 3, 0x22, -1, ctypes.c_long(0))
+        start = -(-area // size) * size
+        libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), 14)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        ctypes.memset(start, 1, size)
+        if resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before > 100:
+            return  # These were small ones.
+        libc.madvise(ctypes.c_void_p(start + PAGE), ctypes.c_size_t(size - PAGE), 4)
+        tell(size)
+
+
+# Kinds of memory that processes give back, which takes them long, because the next ones have the processors. Nothing is
+# told of it.
+
+
+def in_turns(fill, leave):
+    """Has processes take something and leave it, each as soon as the one before it has begun to leave."""
+    for _ in range(3):
+        if os.fork() == 0:
+            for _ in range(14):
+                ready = os.pipe()
+                if os.fork() == 0:
+                    held = fill()
+                    os.write(ready[1], b"x")
+                    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+                    leave(held)
+                os.read(ready[0], 1)
+            time.sleep(600)
+    time.sleep(600)
+
+
+def fill_block():
+    return bytearray(b"x") * (64 << 20)
+
+
+def fill_sockets():
+    held = [socket.socketpair() for _ in range(150)]
+    for ends in held:
+        ends[0].setblocking(False)
+        try:
+            while True:
+                ends[0].send(bytes(32 << 10))
+        except BlockingIOError:
+            pass
+    return held
+
+
+def executing():
+    code = "import time; time.sleep(600)"
+    in_turns(fill_block, lambda _: os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", code]))
+
+
+def ending():
+    in_turns(fill_block, lambda _: os._exit(0))
+
+
+def closing():
+    in_turns(fill_sockets, lambda _: (os.closerange(3, 1000), time.sleep(600)))
+
+
 # Ways to hide.
 
 
@@ -156,6 +221,23 @@ def deep(_):
 def orphan(_):
     if os.fork():
         os._exit(0)
+
+
+def continued(_):
+    """A timer lets the process go on whenever it was told to stop."""
+    event = (ctypes.c_int * 16)(0, 0, signal.SIGCONT, 0)
+    timer, times = ctypes.c_void_p(), (ctypes.c_long * 4)(0, 1_000_000, 0, 1_000_000)
+    if libc.timer_create(1, event, ctypes.byref(timer)) == 0:
+        libc.timer_settime(timer, 0, times, None)
+
+
+def relay(_):
+    """Others tell each other, and this one, to go on."""
+    group = os.getpgrp()
+    for _ in range(4):
+        if os.fork() == 0:
+            while True:
+                os.killpg(group, signal.SIGCONT)
 
 
 def table(_):

@@ -144,4 +144,5 @@ fn memory_may_be_shared_or_anonymous_but_not_both() {
     assert_eq!(map(libc::MAP_SHARED | libc::MAP_ANONYMOUS), EPERM);
     assert_eq!(map(libc::MAP_SHARED_VALIDATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE), EPERM);
     assert_eq!(map(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_HUGETLB), EPERM);
+    assert_eq!(map(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_GROWSDOWN), EPERM);
 }
