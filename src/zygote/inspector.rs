@@ -35,9 +35,6 @@ const GROWTH: u64 = 64 << 20;
 /// in, and no more, because a script can have them go on by a timer or by each other (SIGCONT in signal(7)).
 const RUNNING: Duration = Duration::from_millis(250);
 
-/// How long a fork may take that had begun when its process was told to stop.
-const FORKING: Duration = Duration::from_millis(50);
-
 /// How many times longer than the slowest part of an inspection all of it may take. Of the largest tree that is a fraction of
 /// a second.
 const PARTS: u32 = 10;
@@ -117,10 +114,12 @@ struct Pending {
 }
 
 /// A tree that stands still.
+#[derive(Default)]
 struct Stopped {
-    since: Instant,
     /// Figures of each process at the first glance that saw it, and its processor time at the last.
     processes: HashMap<Pid, Still>,
+    /// How many there were at the first glance.
+    at_first: usize,
 }
 
 struct Still {
@@ -130,18 +129,17 @@ struct Still {
 }
 
 impl Stopped {
-    fn new(since: Instant) -> Self {
-        Self { since, processes: HashMap::new() }
-    }
-
-    /// Whether the tree has grown although it stands still, or run. A process that was about to be forked has as much as its
-    /// parent; one that comes later was forked by a process that runs.
-    fn has_moved(&mut self, resident: &HashMap<Pid, u64>, now: Instant, cpu_time: impl Fn(Pid) -> Duration) -> bool {
-        let is_forked_before = now.duration_since(self.since) <= FORKING;
+    /// Whether the tree has grown although it stands still, or run. Each process may have been about to fork another, which has
+    /// as much as it; those that are more were forked by one that runs.
+    fn has_moved(&mut self, resident: &HashMap<Pid, u64>, cpu_time: impl Fn(Pid) -> Duration) -> bool {
+        if self.at_first == 0 {
+            self.at_first = resident.len();
+        }
         let mut grown = 0_u64;
         for (number, resident) in resident {
             let time = cpu_time(*number);
-            let still = self.processes.entry(*number).or_insert(if is_forked_before {
+            let were_about_to_be_forked = self.processes.len() < 2 * self.at_first;
+            let still = self.processes.entry(*number).or_insert(if were_about_to_be_forked {
                 Still { resident: *resident, ran: time, runs: time }
             } else {
                 Still { resident: 0, ran: Duration::ZERO, runs: time }
@@ -305,13 +303,13 @@ impl Pending {
             if self.suspicion.is_some_and(is_urgent) || now.duration_since(self.since) >= STOP_SLOW_AFTER {
                 stop();
                 self.read_at = now;
-                self.stopped = Some(Stopped::new(now));
+                self.stopped = Some(Stopped::default());
             }
             return None;
         };
         // A process that is told to go on by a timer of its own, or by another that was late, is told again.
         stop();
-        let is_over = stopped.has_moved(&glance.resident, now, sys::cpu_time)
+        let is_over = stopped.has_moved(&glance.resident, sys::cpu_time)
             || now.duration_since(self.read_at) > patience
             || now.duration_since(self.since) > patience * PARTS;
         is_over.then_some(limit)
@@ -323,9 +321,6 @@ impl Pending {
         self.considered = now;
         self.since += missed;
         self.read_at += missed;
-        if let Some(stopped) = &mut self.stopped {
-            stopped.since += missed;
-        }
     }
 }
 
@@ -446,39 +441,31 @@ mod tests {
     /// A process, with its resident megabytes and the milliseconds that it has run.
     type Shown = (i32, u64, u64);
 
-    /// Whether a stopped tree has moved, at glances so many milliseconds after it was told to stop.
-    fn have_moved<const N: usize>(glances: &[(u64, [Shown; N])]) -> Vec<bool> {
-        let start = Instant::now();
-        let mut stopped = Stopped::new(start);
-        let moved = glances.iter().map(|(after, processes)| {
+    /// Whether a stopped tree has moved, at glances that show these.
+    fn have_moved<const N: usize>(glances: &[[Shown; N]]) -> Vec<bool> {
+        let mut stopped = Stopped::default();
+        let moved = glances.iter().map(|processes| {
             let resident = processes.iter().map(|(number, megabytes, _)| (process(*number), megabytes << 20)).collect();
             let ran = |asked| {
                 let time = processes.iter().find_map(|(number, _, ran)| (process(*number) == asked).then_some(*ran));
                 Duration::from_millis(time.unwrap_or(0))
             };
-            stopped.has_moved(&resident, start + Duration::from_millis(*after), ran)
+            stopped.has_moved(&resident, ran)
         });
         moved.collect()
     }
 
     #[test]
     fn what_was_about_to_be_forked_does_not_grow() {
-        assert_eq!(have_moved(&[(10, [(2, 70, 0), (3, 0, 0)]), (20, [(2, 71, 0), (4, 70, 0)])]), [false, false]);
-        assert_eq!(
-            have_moved(&[(10, [(2, 70, 0)]), (60, [(3, 70, 0)])]),
-            [false, true],
-            "it was forked by one that runs"
-        );
+        assert_eq!(have_moved(&[[(2, 70, 0)], [(3, 70, 0)]]), [false, false]);
+        assert_eq!(have_moved(&[[(2, 70, 0)], [(3, 70, 0)], [(4, 70, 0)]]), [false, false, true], "by one that runs");
     }
 
     #[test]
     fn what_runs_while_it_stands_still_is_over_its_limit() {
-        assert_eq!(
-            have_moved(&[(10, [(2, 1, 5000)]), (20, [(2, 1, 5250)]), (30, [(2, 1, 5251)])]),
-            [false, false, true]
-        );
-        let relay = [(10, [(2, 1, 0)]), (100, [(3, 1, 100)]), (200, [(4, 1, 100)]), (300, [(5, 1, 100)])];
-        assert_eq!(have_moved(&relay), [false, false, false, true], "whoever takes turns has run together");
+        assert_eq!(have_moved(&[[(2, 1, 5000)], [(2, 1, 5250)], [(2, 1, 5251)]]), [false, false, true]);
+        let relay = [[(2, 1, 0)], [(3, 1, 0)], [(3, 1, 100)], [(4, 1, 100)], [(5, 1, 100)]];
+        assert_eq!(have_moved(&relay), [false, false, false, false, true], "those that take turns run together");
     }
 
     #[test]

@@ -16,6 +16,11 @@ const ANY: &[(usize, u64)] = &[];
 const EXPECTED: &[Expected] = &[
     Expected { call: libc::SYS_clone3, when: ANY, reason: "the C library falls back to clone" },
     Expected {
+        call: libc::SYS_openat2,
+        when: ANY,
+        reason: "it tells which names others have looked up; who uses it falls back to openat",
+    },
+    Expected {
         call: libc::SYS_socket,
         when: ANY,
         reason: "no network; for names of users, the C library looks for a cache daemon and then into the files",

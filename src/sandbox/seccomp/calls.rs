@@ -17,7 +17,7 @@ pub(super) const FCHMODAT2: libc::c_long = 452;
 const ALLOWED: &[libc::c_long] = &[
     // Files. Which ones is decided by the mounts and Landlock, not here.
     libc::SYS_read, libc::SYS_write, libc::SYS_readv, libc::SYS_writev, libc::SYS_pread64, libc::SYS_pwrite64,
-    libc::SYS_preadv, libc::SYS_pwritev, libc::SYS_openat, libc::SYS_openat2, libc::SYS_close, libc::SYS_lseek, libc::SYS_fstat, libc::SYS_newfstatat, libc::SYS_statx,
+    libc::SYS_preadv, libc::SYS_pwritev, libc::SYS_openat, libc::SYS_close, libc::SYS_lseek, libc::SYS_fstat, libc::SYS_newfstatat, libc::SYS_statx,
     libc::SYS_statfs, libc::SYS_fstatfs, libc::SYS_getdents64, libc::SYS_readlinkat, libc::SYS_faccessat,
     libc::SYS_faccessat2, libc::SYS_mkdirat, libc::SYS_unlinkat, libc::SYS_renameat2, libc::SYS_linkat,
     libc::SYS_symlinkat, libc::SYS_fchmod, libc::SYS_fchmodat, FCHMODAT2, libc::SYS_fchown, libc::SYS_fchownat,
@@ -75,6 +75,8 @@ const NOT_IMPLEMENTED: &[libc::c_long] = &[
     libc::SYS_clone3,
     // Tells which pages of the runtime others have read.
     libc::SYS_mincore,
+    // Its flags are in memory too, and one of them (RESOLVE_CACHED) tells which names others have looked up.
+    libc::SYS_openat2,
 ];
 
 /// Every flag of clone(2) that makes a namespace. CLONE_NEWTIME shares its bit with the exit signal and is for clone3

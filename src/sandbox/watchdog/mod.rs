@@ -31,6 +31,7 @@ use crate::protocol::Excess;
 use crate::sys::Rusage;
 pub use process::children;
 use process::{Counted, Depths, Known, Process, Tree, UnlinkedFiles};
+use procfs::Activity;
 pub use procfs::Unreadable;
 
 /// Bytes that a record lock counts for. The kernel keeps about 200 (struct file_lock) and no cgroup counts them. They count
@@ -44,6 +45,11 @@ const NEXT_COUNT: Duration = Duration::from_millis(3);
 
 /// How often a tree is counted again before it is too much.
 const COUNTS: u32 = 3;
+
+/// How many times longer than for one file of /proc is waited for those that are giving memory back, and what part of that if they
+/// do not run: then it may be in vain.
+const RUNNING: u32 = 4;
+const WAITING: u32 = 16;
 
 /// How often those are looked at that are giving memory back.
 const REST_INTERVAL: Duration = Duration::from_millis(2);
@@ -270,7 +276,7 @@ impl Inspection<'_> {
             match limit.checked_sub(bytes) {
                 Some(slack) if returning.sum() <= slack => return Ok(found(bytes + returning.sum(), returning.rested)),
                 Some(slack) => {
-                    if !returning.wait(slack, patience(policy) / 4)? {
+                    if !returning.wait(slack, patience(policy) * RUNNING, &self.progress)? {
                         return Ok(Finding { may_pass: true, ..Finding::over(Excess::Memory) });
                     }
                 }
@@ -378,12 +384,16 @@ impl Returning {
         self.bytes.values().fold(0, |sum, bytes| sum.saturating_add(*bytes))
     }
 
-    /// Waits until there is no more left than this. Says whether it came to that in time.
-    fn wait(&mut self, slack: u64, limit: Duration) -> Result<bool, Unreadable> {
+    /// Waits until there is no more left than this. Says whether it came to that: in vain it is if processes stand still that
+    /// wait for one that stands still too, or after so long. On a busy host, those that are to rest get their turn late.
+    fn wait(&mut self, slack: u64, limit: Duration, progress: &AtomicU64) -> Result<bool, Unreadable> {
         let since = Instant::now();
         loop {
+            let mut busiest = Activity::Rests;
             for number in self.bytes.keys().copied().collect::<Vec<_>>() {
-                if Process::rests(number)?
+                let activity = Process::activity_of(number)?;
+                busiest = busiest.max(activity);
+                if activity == Activity::Rests
                     && let Some(bytes) = self.bytes.remove(&number)
                 {
                     self.rested.insert(number, bytes);
@@ -392,9 +402,11 @@ impl Returning {
             if self.sum() <= slack {
                 return Ok(true);
             }
+            let limit = if busiest == Activity::Runs { limit } else { limit / WAITING };
             if since.elapsed() > limit {
                 return Ok(false);
             }
+            progress.fetch_add(1, Ordering::Relaxed);
             std::thread::sleep(REST_INTERVAL);
         }
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Dir, Mode, OFlags, open};
 use rustix::process::Pid;
 
-use super::procfs::{self, Memory, Stat, Status, Unlinked, Unreadable};
+use super::procfs::{self, Activity, Memory, Stat, Status, Unlinked, Unreadable};
 use super::returned::{Account, Figures};
 use crate::sandbox::scratch::Usage;
 use crate::sandbox::{Mechanism, Policy};
@@ -136,7 +136,7 @@ impl Known {
         }
         seen.hidden_since = None;
         let returning = seen.account.note(figures);
-        if returning > 0 && process.is_at_rest()? {
+        if returning > 0 && process.activity()? == Activity::Rests {
             seen.account.settle(returning);
         }
         Ok(seen.account.returning())
@@ -309,28 +309,28 @@ impl Process {
         }))
     }
 
-    /// Whether no thread of it is in the middle of a call.
-    pub fn is_at_rest(&self) -> Result<bool, Unreadable> {
+    /// What the busiest of its threads is doing.
+    pub fn activity(&self) -> Result<Activity, Unreadable> {
         if self.status.has_ended || self.status.threads <= 1 {
-            return Ok(self.status.is_at_rest);
+            return Ok(self.status.activity);
         }
         let tasks = directory(self.number).join("task");
         // gVisor, which gives memory back at once, shows none.
         let Some(threads) = names(&tasks)?.filter(|threads| !threads.is_empty()) else {
-            return Ok(self.status.is_at_rest);
+            return Ok(self.status.activity);
         };
+        let mut busiest = Activity::Rests;
         for thread in threads {
-            let stat = read(&tasks.join(OsStr::from_bytes(thread.to_bytes())).join("stat"))?;
-            if stat.is_some_and(|stat| !Stat::parse(&stat).is_ok_and(|stat| stat.is_at_rest)) {
-                return Ok(false);
+            if let Some(stat) = read(&tasks.join(OsStr::from_bytes(thread.to_bytes())).join("stat"))? {
+                busiest = busiest.max(Stat::parse(&stat)?.activity);
             }
         }
-        Ok(true)
+        Ok(busiest)
     }
 
-    /// Whether a process is gone or at rest.
-    pub fn rests(number: Pid) -> Result<bool, Unreadable> {
-        Self::find(number)?.map_or(Ok(true), |process| process.is_at_rest())
+    /// What a process is doing. One that is gone rests.
+    pub fn activity_of(number: Pid) -> Result<Activity, Unreadable> {
+        Self::find(number)?.map_or(Ok(Activity::Rests), |process| process.activity())
     }
 
     /// Bytes that it takes. One of `all`.
@@ -528,6 +528,10 @@ impl UnlinkedFiles {
         for process in processes {
             process.unlinked(&mut open, &mut mapped)?;
         }
+        // What this process has mapped are files of the runtime, or the program itself, which were replaced meanwhile.
+        let mut of_the_service = HashSet::new();
+        for_each_line(Path::new("self/maps"), |line| of_the_service.extend(procfs::unlinked_mapping(line)))?;
+        mapped.retain(|file| !of_the_service.contains(file));
         let is_open = |file: &Unlinked| open.keys().any(|(_, inode)| *inode == file.inode);
         Ok(Self {
             mapped: mapped.iter().filter(|file| !is_open(file)).count() as u64,

@@ -23,8 +23,8 @@ pub struct Status {
     pub parent: Option<Pid>,
     /// Whether it has ended and is only not waited for.
     pub has_ended: bool,
-    /// Whether its thread, the first one of a process, is at rest.
-    pub is_at_rest: bool,
+    /// Of its thread, the first one of a process.
+    pub activity: Activity,
     pub threads: u64,
     /// None for a process that has given its memory back, or is about to.
     pub memory: Option<Memory>,
@@ -64,17 +64,33 @@ impl Status {
         Ok(Self {
             parent: number("PPid")?.and_then(process),
             has_ended,
-            is_at_rest: is_at_rest(state),
+            activity: Activity::from(state),
             threads: number("Threads")?.unwrap_or(1).max(1),
             memory,
         })
     }
 }
 
-/// Whether a thread in this state has done all of its last call but to wait: it sleeps until something happens, stands still or
-/// has ended. One that waits without minding signals may be in the middle of something.
-fn is_at_rest(state: u8) -> bool {
-    matches!(state, b'S' | b'T' | b't' | b'Z' | b'X')
+/// What a thread is doing, from less to more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Activity {
+    /// It has done all of its last call but to wait: it sleeps until something happens, stands still or has ended.
+    Rests,
+    /// It waits and does not mind signals: for the end of something that it is in the middle of, or for a child to execute a
+    /// program.
+    Waits,
+    Runs,
+}
+
+impl From<u8> for Activity {
+    /// From the letter of a state (proc_pid_stat(5)).
+    fn from(state: u8) -> Self {
+        match state {
+            b'S' | b'T' | b't' | b'Z' | b'X' => Self::Rests,
+            b'D' => Self::Waits,
+            _ => Self::Runs,
+        }
+    }
 }
 
 /// Largest resident memory that a `status` file tells, bytes; 0 where it tells none.
@@ -87,8 +103,8 @@ pub fn max_resident(status: &[u8]) -> u64 {
 pub struct Stat {
     /// Number of its process group.
     pub group: Option<Pid>,
-    /// Whether its thread, the first one of a process, is at rest.
-    pub is_at_rest: bool,
+    /// Of its thread, the first one of a process.
+    pub activity: Activity,
     /// Clock ticks of children that it has waited for.
     pub ticks_of_children: u64,
 }
@@ -103,7 +119,7 @@ impl Stat {
         let ticks = |index: usize| integer(at(index)?).ok_or(Unclear);
         Ok(Self {
             group: integer(at(2)?).and_then(process),
-            is_at_rest: at(0)?.first().copied().is_some_and(is_at_rest),
+            activity: at(0)?.first().copied().map(Activity::from).ok_or(Unclear)?,
             ticks_of_children: ticks(13)?.saturating_add(ticks(14)?),
         })
     }
@@ -223,19 +239,29 @@ mod tests {
             peak_resident: 24 << 10,
             peak_mapped: 48 << 10,
         };
-        let expected =
-            Status { parent: Some(pid(2)), has_ended: false, is_at_rest: true, threads: 3, memory: Some(memory) };
+        let expected = Status {
+            parent: Some(pid(2)),
+            has_ended: false,
+            activity: Activity::Rests,
+            threads: 3,
+            memory: Some(memory),
+        };
         assert_eq!(Status::parse(STATUS), Ok(expected));
         assert_eq!(max_resident(STATUS), 24 << 10);
         let stat = b"7 (\xff) 1 2 (\n) S 2 5 5 0 -1 4194560 1 0 0 0 1 2 30 12 20 0 1 0 99";
-        assert_eq!(Stat::parse(stat), Ok(Stat { group: Some(pid(5)), is_at_rest: true, ticks_of_children: 42 }));
+        assert_eq!(
+            Stat::parse(stat),
+            Ok(Stat { group: Some(pid(5)), activity: Activity::Rests, ticks_of_children: 42 })
+        );
     }
 
     #[test]
     fn who_waits_without_minding_signals_is_not_at_rest() {
-        for (state, is_at_rest) in [("R (running)", false), ("D (disk sleep)", false), ("T (stopped)", true)] {
-            let status = String::from_utf8_lossy(STATUS).replace("S (sleeping)", state);
-            assert_eq!(Status::parse(status.as_bytes()).unwrap().is_at_rest, is_at_rest, "{state}");
+        let states =
+            [("R (running)", Activity::Runs), ("D (disk sleep)", Activity::Waits), ("T (stopped)", Activity::Rests)];
+        for (state, expected) in states {
+            let text = String::from_utf8_lossy(STATUS).replace("S (sleeping)", state);
+            assert_eq!(Status::parse(text.as_bytes()).unwrap().activity, expected, "{state}");
         }
     }
 
