@@ -20,7 +20,7 @@ pub use fork::{
 };
 pub use ipc::{ipc_bytes, remove_ipc_objects};
 pub use landlock::{landlock_restrict_self, landlock_version};
-pub use limits::{have_the_same_memory, max_rss_bytes, read_memory, standing};
+pub use limits::{Standing, have_the_same_memory, max_rss_bytes, read_memory, set_processors, set_slice, standing};
 pub use memory::{Allocator, keep_heap_compact, wipe_from_now_on, wipe_no_more, wipe_stack};
 pub use signal::{
     Dispositions, HeldSignals, child_exits, ignore_child_exits, reset_program_signals, reset_signals,

@@ -19,6 +19,8 @@ const SABOTAGE: &str = "
                 # ioprio_set: the class that has its turn when nobody else wants it.
                 number = 251 if os.uname().machine == 'x86_64' else 30
                 assert libc.syscall(number, 1, target, 3 << 13) == 0, ctypes.get_errno()
+            elif way[0] == 'pinned':
+                os.sched_setaffinity(target, {min(os.sched_getaffinity(target))})
             else:
                 assert libc.prlimit(target, way[1], (ctypes.c_ulong * 2)(0, 0), None) == 0, ctypes.get_errno()
         time.sleep(0.5)
@@ -119,11 +121,12 @@ async fn lowered_limits_of_a_service_are_survived() {
 /// What changes no answer, but would slow later invocations, and tell them something: the environment ends.
 #[tokio::test]
 async fn a_changed_priority_ends_the_environment() {
-    let service = Host::Lambda.start();
-    service.is_well().await;
-    let targets = Target::Service.numbers(&service);
-    let attack = json!({ "way": ["idle", 0], "targets": targets });
-    let (_, answer) = service.try_execute(SABOTAGE, attack).await;
-    assert!(!answer.contains("still here"), "{answer}\n{}", service.log());
-    service.is_well().await;
+    for way in ["idle", "pinned"] {
+        let service = Host::Lambda.start();
+        service.is_well().await;
+        let targets = Target::Service.numbers(&service);
+        let (_, answer) = service.try_execute(SABOTAGE, json!({ "way": [way, 0], "targets": targets })).await;
+        assert!(!answer.contains("still here"), "{way}: {answer}\n{}", service.log());
+        service.is_well().await;
+    }
 }
