@@ -43,7 +43,7 @@ pub fn switch_root(program: &OwnedFd) -> Result<OwnedFd, SandboxError> {
     mount_devices()?;
     let program = copy_program(program)?;
     // Before the host's /proc goes: the kernel mounts a new one only where one is fully visible (mount_namespaces(7)).
-    mount_proc(c"proc")?;
+    mount_proc(c"proc", WHOLE_PROC)?;
     remount(c".", NO_PRIVILEGES | MountFlags::RDONLY).map_err(failed("make the runtime read-only"))?;
     pivot_root(".", ".").map_err(failed("pivot_root"))?;
     unmount(".", UnmountFlags::DETACH).map_err(failed("unmount the host's root"))?;
@@ -53,16 +53,22 @@ pub fn switch_root(program: &OwnedFd) -> Result<OwnedFd, SandboxError> {
 
 /// Mounts the /proc that a guard's workers see.
 pub fn mount_workers_proc(policy: &Policy) -> Result<(), SandboxError> {
-    mount_proc(c"/proc")?;
+    mount_proc(c"/proc", WORKERS_PROC)?;
     if policy.has(Mechanism::Landlock) { Ok(()) } else { hide_in_proc() }
 }
 
-/// Mounts /proc for this PID namespace. Where the kernel can (Linux 5.8), it is without what is not about processes: no
-/// kernel settings, no machine figures; and a process sees only those that it could trace: a script its own, and not
-/// its guard.
-fn mount_proc(target: &CStr) -> Result<(), SandboxError> {
+/// Options of the zygotes' /proc, which no script sees: each guard covers it. It must be a whole one, because the kernel lets a
+/// guard mount another one only where it finds a whole one. Until Linux 7.1 one with `subset=pid` passed for that.
+const WHOLE_PROC: &CStr = c"hidepid=ptraceable";
+
+/// Options of the /proc that scripts see. It is without what is not about processes: no kernel settings, no machine figures; and
+/// a process sees only those that it could trace: a script its own, and not its guard.
+const WORKERS_PROC: &CStr = c"subset=pid,hidepid=ptraceable";
+
+/// Mounts /proc for this PID namespace, with these options if the kernel knows them (Linux 5.8).
+fn mount_proc(target: &CStr, options: &CStr) -> Result<(), SandboxError> {
     let flags = NO_PRIVILEGES | MountFlags::NOEXEC;
-    mount("proc", target, "proc", flags, c"subset=pid,hidepid=ptraceable")
+    mount("proc", target, "proc", flags, options)
         .or_else(|_| mount("proc", target, "proc", flags, c"hidepid=2"))
         .map_err(SandboxError::at(Mechanism::Root, "mount proc"))
 }
@@ -98,13 +104,17 @@ impl Proc {
         Ok(Self { directory: directory.map_err(SandboxError::at(Mechanism::Watchdog, "open /proc"))?, hides_monitor })
     }
 
-    /// Another /proc of this PID namespace, mounted nowhere, that hides nothing (fsmount(2), Linux 5.2): a monitor must see
-    /// processes that have lost their main thread too. To be opened before the worker is made.
+    /// Another /proc of this PID namespace, mounted nowhere, that hides nothing (fsmount(2), Linux 5.2). To be opened before the
+    /// worker is made.
+    ///
+    /// The worker's /proc would not do: it lacks the list of record locks, and processes that have lost their main thread. So a
+    /// host that refuses another one is treated like one without namespaces, where the host's own /proc is used.
     pub fn of_namespace() -> Result<Self, SandboxError> {
-        let failed = |step| SandboxError::at(Mechanism::Watchdog, step);
+        let failed = |step| SandboxError::at(Mechanism::Namespaces, step);
         let context = match fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC) {
-            // gVisor has no such call, and its /proc hides nothing, neither from a monitor nor from a script.
-            Err(Errno::NOSYS) => return Self::mounted(false),
+            // gVisor has no such call, and its /proc hides nothing, neither from a monitor nor from a script. A filter may give
+            // the same answer on Linux, where the options of the worker's /proc have hidden this file.
+            Err(Errno::NOSYS) if Path::new("/proc/uptime").exists() => return Self::mounted(false),
             context => context.map_err(failed("fsopen proc"))?,
         };
         fsconfig_create(context.as_fd()).map_err(failed("fsconfig proc"))?;

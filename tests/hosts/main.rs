@@ -15,6 +15,7 @@ mod health;
 mod host;
 mod left;
 mod log;
+mod mounts;
 mod sabotage;
 mod sealed;
 mod shared;

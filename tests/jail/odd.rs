@@ -1,6 +1,6 @@
-//! Hosts that are odd in one respect: they refuse a call, or say that it worked and do nothing.
+//! Hosts that are odd in one respect: they refuse a call, do not know it, or say that it worked and do nothing.
 
-use libc::EPERM;
+use libc::{ENOSYS, EPERM};
 
 use crate::calls::{Call, Refusals, When};
 use crate::kind::{Filter, Policy, user};
@@ -60,6 +60,8 @@ odds! {
     "refuse-namespaces": EPERM [UNSHARE];
     "refuse-mount": EPERM [MOUNT];
     "refuse-pivot-root": EPERM [PIVOT];
+    "refuse-fsmount": EPERM [always(libc::SYS_fsmount)];
+    "unknown-fsopen": ENOSYS [always(libc::SYS_fsopen)];
     "fake-landlock": SUCCESS [LANDLOCK];
     "fake-seccomp": SUCCESS [SECCOMP];
     "fake-limits": SUCCESS [LIMITS];

@@ -32,7 +32,7 @@ const fn case(
 }
 
 #[rustfmt::skip]
-const REFUSED: [Case; 16] = [
+const REFUSED: [Case; 18] = [
     case("refuse-landlock", &[], &[(Landlock, "landlock_create_ruleset: this kernel does not offer it")], &[]),
     case("refuse-landlock-late", &[], &[(Landlock, "landlock_restrict_self: Operation not permitted")], &[]),
     case("refuse-landlock", &[Namespaces, Seal], &[(Landlock, "landlock_create_ruleset: this kernel does not offer it")],
@@ -50,6 +50,9 @@ const REFUSED: [Case; 16] = [
     case("refuse-mount", &[], &[(Namespaces, "make mounts private: Operation not permitted (os error 1)")], &[]),
     case("refuse-pivot-root", &[], &[(Root, "pivot_root: Operation not permitted (os error 1)")], &[]),
     case("refuse-dumpable", &[], &[(Namespaces, "prctl PR_SET_DUMPABLE: Operation not permitted (os error 1)")], &[]),
+    // The watchdog cannot do with the /proc that scripts see, so it gets the host's.
+    case("refuse-fsmount", &[], &[(Namespaces, "fsmount proc: Operation not permitted (os error 1)")], &[]),
+    case("unknown-fsopen", &[], &[(Namespaces, "fsopen proc: Function not implemented (os error 38)")], &[]),
 ];
 
 /// What is found out only by trying to break it.
