@@ -140,3 +140,20 @@ impl Policy {
         [(Resource::Msgqueue, 0), (Resource::Rtprio, 0), (Resource::Nice, 0), (Resource::Sigpending, 1024)]
     }
 }
+
+#[cfg(test)]
+impl Policy {
+    /// A policy for tests, with small limits.
+    pub fn of(mechanisms: &[Mechanism]) -> Self {
+        Self {
+            mechanisms: mechanisms.iter().copied().collect(),
+            memory_bytes: 128 << 20,
+            max_processes: 16,
+            max_open_files: 64,
+            scratch_bytes: 1 << 20,
+            scratch_inodes: 64,
+            weights: Weights::default(),
+            owns_tmp: false,
+        }
+    }
+}

@@ -1,15 +1,18 @@
 //! The probe: once, in the first worker of a service, each mechanism is broken into as soon as it is in place. What does
 //! not hold is not relied upon.
+//!
+//! Where a mechanism takes a right away, its probe asks for something that only this right gives. A newer kernel may allow to
+//! everybody what an older one refuses.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, FallocateFlags, FileType, Mode, chmod, fallocate, mknodat};
+use rustix::fs::{CWD, FallocateFlags, FileType, Mode, chmod, fallocate, makedev, mknodat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrV4, SocketType, connect, socket};
-use rustix::process::{Resource, Rlimit, getppid, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, chroot, getppid, getrlimit, setrlimit};
 use rustix::thread::UnshareFlags;
 
 use super::policy::{SCRATCH, SHARED_MEMORY};
@@ -101,15 +104,21 @@ fn overfills(policy: &Policy) -> Option<String> {
 }
 
 fn raises_limits() -> Option<String> {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // The kernel has no other bound for this one. That of open files has one for everybody (fs.nr_open).
+    let Rlimit { maximum, .. } = getrlimit(Resource::Core);
     let more = maximum.map(|limit| limit + 1);
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: more, maximum: more }).is_ok();
+    let raised = setrlimit(Resource::Core, Rlimit { current: more, maximum: more }).is_ok();
     raised.then(|| "a hard limit can be raised".to_owned())
 }
 
 fn has_rights() -> Option<String> {
-    let named = rustix::system::sethostname(b"probe").is_ok();
-    (named || capabilities::has_any().unwrap_or(true)).then(|| "there are capabilities left".to_owned())
+    (uses_right() || capabilities::has_any().unwrap_or(true)).then(|| "there are capabilities left".to_owned())
+}
+
+/// Makes the root what it is already, which takes a capability in the process's own user namespace. The name of the host, for
+/// instance, belongs to the zygote's.
+fn uses_right() -> bool {
+    chroot("/").is_ok()
 }
 
 /// The parent is the guard. Where it is all that can be seen, its environment may be: it is the script's own, and gVisor
@@ -117,23 +126,33 @@ fn has_rights() -> Option<String> {
 fn reads_parent(policy: &Policy) -> Option<String> {
     let parent = getppid()?;
     let opens = |file| File::open(format!("/proc/{}/{file}", parent.as_raw_nonzero())).is_ok();
-    let read = sys::read_memory(parent).is_err_and(|error| error.raw_os_error() != Some(libc::EPERM));
-    if read || opens("mem") {
+    if reads_memory(parent) || opens("mem") {
         return Some("the parent's memory can be read".to_owned());
     }
     let exposed = !policy.has(Mechanism::Namespaces) && opens("environ");
     exposed.then(|| "the parent's environment can be read".to_owned())
 }
 
-/// In the runtime as root everything can be read; there, it is the device that Landlock refuses, before any other check.
+/// Any other answer than the refusal is one of somebody who may: that there is nothing at the address, for instance.
+fn reads_memory(process: Pid) -> bool {
+    !sys::read_memory(process).is_err_and(|error| error.raw_os_error() == Some(libc::EPERM))
+}
+
+/// In the runtime as root everything can be read; there, it is the device that Landlock refuses (EACCES), before the kernel looks
+/// for the right to make one (EPERM).
 fn passes_landlock(policy: &Policy, place: &Place) -> Option<String> {
     if policy.has(Mechanism::Root) {
-        let device = place.scratch.join("probe");
-        let made = mknodat(CWD, device, FileType::CharacterDevice, Mode::RUSR, 0);
+        let made = make_device(&place.scratch);
         return (made != Err(Errno::ACCESS)).then(|| format!("a device can be asked for: {made:?}"));
     }
     let readable = ["/", "/proc/self/environ", "/etc/passwd"].into_iter().find(|path| File::open(path).is_ok());
     readable.map(|path| format!("{path} can be opened"))
+}
+
+/// The number is that of /dev/null. 0:0 would be no device but a whiteout: everybody may make one, and current kernels do not
+/// count it as a device for Landlock either.
+fn make_device(directory: &Path) -> rustix::io::Result<()> {
+    mknodat(CWD, directory.join("probe"), FileType::CharacterDevice, Mode::RUSR, makedev(1, 3))
 }
 
 fn passes_filter() -> Option<String> {
@@ -150,4 +169,50 @@ fn opens_something() -> Option<String> {
     let memory = rustix::fs::memfd_create("probe", rustix::fs::MemfdFlags::empty()).is_ok();
     let thread = std::thread::Builder::new().spawn(|| ()).is_ok();
     (socket || pipe || memory || thread).then(|| "a descriptor or a thread can be made".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::Rules;
+
+    /// Runs something in a thread of its own, which has no capabilities.
+    fn without_rights(action: impl FnOnce() + Send) {
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                capabilities::drop_all().unwrap();
+                action();
+            });
+            thread.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn what_is_asked_of_landlock_takes_a_right() {
+        let scratch = std::env::temp_dir().join(format!("py-executor-test-{}", std::process::id()));
+        fs::create_dir(&scratch).unwrap();
+        let policy = Policy::of(&[Mechanism::Root, Mechanism::Landlock]);
+        let place = Place { runtime: "/".into(), scratch: scratch.clone() };
+        without_rights(|| {
+            assert_eq!(make_device(&scratch), Err(Errno::PERM), "it is not for everybody");
+            let found = passes_landlock(&policy, &place);
+            assert!(found.is_some_and(|what| what.contains("a device can be asked for")), "it is not in force");
+            Rules::make(&policy, &place).unwrap().enforce().unwrap();
+            assert_eq!(passes_landlock(&policy, &place), None);
+        });
+        fs::remove_dir_all(&scratch).unwrap();
+    }
+
+    #[test]
+    fn memory_that_can_be_read_is_found() {
+        assert!(reads_memory(rustix::process::getpid()));
+        let init = Pid::from_raw(1).unwrap();
+        without_rights(|| assert!(!reads_memory(init)));
+    }
+
+    #[test]
+    fn what_is_asked_of_capabilities_takes_one() {
+        assert!(uses_right(), "tests are run by root");
+        without_rights(|| assert!(!uses_right()));
+    }
 }
