@@ -29,19 +29,15 @@ pub async fn find(config: &Config, installation: &Installation) -> Result<(Embry
     let mut posture = Posture::new(policy, config.strictness, config.without.clone());
     if let Some(exposed) = installation.exposed.clone() {
         // Switched off, it is not offered in the first place.
-        let _ = posture.refused(exposed);
+        let _ = posture.refused(vec![exposed]);
     }
     if let Err(refused) = &installation.cgroups {
-        let _ = posture.refused(refused.clone());
+        let _ = posture.refused(vec![refused.clone()]);
     }
     let embryo = loop {
         match attempt(installation, &posture.policy).await? {
             Ok(embryo) => break embryo,
-            Err(refused) => {
-                for error in refused {
-                    posture.refused(error).map_err(|error| StartError::Zygote(error.to_string()))?;
-                }
-            }
+            Err(refused) => posture.refused(refused).map_err(|error| StartError::Zygote(error.to_string()))?,
         }
     };
     report(&posture)?;

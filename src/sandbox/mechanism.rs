@@ -16,6 +16,7 @@ pub enum Mechanism {
     Descriptors,
     Environment,
     Rlimits,
+    Nproc,
     Capabilities,
     Dumpable,
     Landlock,
@@ -30,13 +31,14 @@ pub enum Mechanism {
 pub type Mechanisms = BTreeSet<Mechanism>;
 
 impl Mechanism {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Namespaces,
         Self::Root,
         Self::Scratch,
         Self::Descriptors,
         Self::Environment,
         Self::Rlimits,
+        Self::Nproc,
         Self::Capabilities,
         Self::Dumpable,
         Self::Landlock,
@@ -56,6 +58,7 @@ impl Mechanism {
             Self::Descriptors => "descriptors",
             Self::Environment => "environment",
             Self::Rlimits => "rlimits",
+            Self::Nproc => "nproc",
             Self::Capabilities => "capabilities",
             Self::Dumpable => "dumpable",
             Self::Landlock => "landlock",
@@ -72,10 +75,12 @@ impl Mechanism {
         Self::ALL.into_iter().find(|mechanism| mechanism.name() == name)
     }
 
-    /// What cannot be used without this one: mounts need namespaces, and the root's only writable place is the tmpfs.
+    /// What cannot be used without this one: mounts need namespaces, and the root's only writable place is the tmpfs. A limit on
+    /// processes is about those of a user namespace.
     pub fn needed_by(self) -> &'static [Self] {
         match self {
-            Self::Namespaces => &[Self::Root, Self::Scratch],
+            Self::Namespaces => &[Self::Root, Self::Scratch, Self::Nproc],
+            Self::Rlimits => &[Self::Nproc],
             Self::Scratch => &[Self::Root],
             _ => &[],
         }
@@ -93,6 +98,7 @@ impl Mechanism {
             Self::Dumpable => "allow prctl(2), or programs in memory (memfd_create(2); sysctl vm.memfd_noexec=0)",
             Self::Sweep => "allow prctl(2) PR_SET_CHILD_SUBREAPER and Landlock, and give the service a writable /tmp",
             Self::Watchdog => "mount /proc",
+            Self::Nproc => "use a kernel of 5.14 or newer, or give the service a cgroup of its own",
             Self::Cgroup => {
                 "give the service a cgroup of version 2 of its own: start it as root, or as a systemd unit with Delegate=yes \
                  (deploy/py-executor.service)"

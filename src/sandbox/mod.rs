@@ -55,7 +55,8 @@ pub type Examination<'a> = &'a dyn Fn(Mechanism) -> Option<SandboxError>;
 /// Gives all that failed: then the worker must not be used.
 ///
 /// The order matters: the user namespace gives the rights that the limits' own accounting needs; capabilities go
-/// before no_new_privs seals them off; the seccomp filter comes last, because it refuses what the steps before it do.
+/// before no_new_privs seals them off, and before the limit on processes, which gVisor does not hold against them; the seccomp
+/// filter comes last, because it refuses what the steps before it do.
 pub fn lock_in(policy: &Policy, rules: Option<&Rules>, filter: &Filter, examine: Examination<'_>) -> Vec<SandboxError> {
     let mut failed = Vec::new();
     let mut step = |mechanism: Mechanism, apply: &mut dyn FnMut() -> Result<(), SandboxError>| {
@@ -69,6 +70,7 @@ pub fn lock_in(policy: &Policy, rules: Option<&Rules>, filter: &Filter, examine:
     step(Mechanism::Scratch, &mut || Ok(()));
     step(Mechanism::Rlimits, &mut || rlimits::stand_back().and_then(|()| rlimits::apply(policy)));
     step(Mechanism::Capabilities, &mut capabilities::drop_all);
+    step(Mechanism::Nproc, &mut || rlimits::limit_processes(policy));
     step(Mechanism::Dumpable, &mut || dumpable::expose_to(policy));
     step(Mechanism::Watchdog, &mut || watchdog::keep_pages_whole(policy));
     let no_rules = || SandboxError::at(Mechanism::Landlock, "landlock_restrict_self")("there are no rules");

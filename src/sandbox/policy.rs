@@ -118,7 +118,7 @@ impl Policy {
 
     /// The resource limits that do not depend on the job (getrlimit(2)); soft and hard limit are the same.
     pub fn rlimits(&self) -> Vec<(Resource, u64)> {
-        let mut limits = vec![
+        vec![
             (Resource::Nofile, self.max_open_files),
             (Resource::Fsize, self.scratch_bytes),
             // Not 0, which keeps the kernel from writing a core file but not from piping one to a program of the host; 1
@@ -126,13 +126,7 @@ impl Policy {
             (Resource::Core, 1),
             // Locked memory cannot be reclaimed, message queues live in kernel memory: no script needs either.
             (Resource::Memlock, 64 * 1024),
-        ];
-        // Counted per user namespace since Linux 5.14, and each worker has its own. Without one, the count is that of
-        // the user on the whole host; then the watchdog counts.
-        if self.has(Mechanism::Namespaces) {
-            limits.push((Resource::Nproc, self.max_processes));
-        }
-        limits
+        ]
     }
 
     /// Limits that are set where the kernel knows them: gVisor does not, nor does it have what they are about.

@@ -52,18 +52,23 @@ impl Posture {
         posture
     }
 
-    /// The host has refused something: what is chosen without it. Gives the error back if that is nothing to do without,
-    /// or not for the first time.
-    pub fn refused(&mut self, error: SandboxError) -> Result<(), SandboxError> {
-        match error.mechanism {
-            Some(mechanism) if self.offered.contains(&mechanism) => {
-                take_away(&mut self.offered, mechanism);
-                self.missing.push(error);
-                self.choose();
-                Ok(())
+    /// Chooses without what the host has refused in one attempt. Gives an error back if it is about nothing that can be done
+    /// without, or not for the first time.
+    pub fn refused(&mut self, errors: Vec<SandboxError>) -> Result<(), SandboxError> {
+        let tried = self.offered.clone();
+        for error in errors {
+            match error.mechanism {
+                Some(mechanism) if self.offered.contains(&mechanism) => {
+                    take_away(&mut self.offered, mechanism);
+                    self.missing.push(error);
+                }
+                // It needs another one that was refused in the same attempt, and was given up with that.
+                Some(mechanism) if tried.contains(&mechanism) => {}
+                _ => return Err(error),
             }
-            _ => Err(error),
         }
+        self.choose();
+        Ok(())
     }
 
     fn choose(&mut self) {
@@ -174,5 +179,21 @@ impl Serialize for Promises<'_> {
                 |mechanism: &Mechanism| promise.how(*mechanism).map(|how| Enforced { mechanism: *mechanism, how });
             (promise, Kept { kept: promise.is_kept(self.0), by: self.0.iter().filter_map(enforced).collect() })
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_is_done_without_once() {
+        let refusal = |mechanism| SandboxError::at(mechanism, "probe")("no");
+        let mut posture = Posture::new(Policy::of(&[]), Strictness::Strict, Mechanisms::new());
+        posture.refused(vec![refusal(Mechanism::Rlimits), refusal(Mechanism::Nproc)]).unwrap();
+        assert!(!posture.policy.has(Mechanism::Rlimits) && !posture.policy.has(Mechanism::Nproc));
+        assert_eq!(posture.missing().len(), 1, "the second is a consequence of the first");
+        assert!(posture.refused(vec![refusal(Mechanism::Nproc)]).is_err(), "it was not tried any more");
+        assert!(posture.refused(vec![SandboxError::fault("fork")("no")]).is_err());
     }
 }

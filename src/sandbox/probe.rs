@@ -40,8 +40,9 @@ pub fn breach(mechanism: Mechanism, policy: &Policy, place: &Place) -> Option<Sa
         Mechanism::Landlock => passes_landlock(policy, place),
         Mechanism::Seccomp => passes_filter(),
         Mechanism::Seal => opens_something(),
-        // Looked at where they are applied: by `inherited`, the zygote, the guard and `cgroup`.
-        Mechanism::Descriptors
+        // Looked at where they are applied: by `inherited`, the zygote, its worker, the guard and `cgroup`.
+        Mechanism::Nproc
+        | Mechanism::Descriptors
         | Mechanism::Environment
         | Mechanism::Sweep
         | Mechanism::Watchdog

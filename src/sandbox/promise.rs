@@ -93,7 +93,7 @@ impl Promise {
             (Self::Bounded, M::Rlimits) => "processor time, private memory, open files, file size",
             (Self::Bounded, M::Watchdog) => "memory, processes and scratch space of the whole tree",
             (Self::Bounded, M::Cgroup) => "the kernel counts memory and processes of the whole tree, its own included",
-            (Self::Bounded, M::Namespaces) => "the number of processes is counted for the worker alone",
+            (Self::Bounded, M::Nproc) => "the number of processes is counted for the worker alone",
             (Self::Bounded, M::Scratch) => "the tmpfs has a size",
             (Self::Bounded, M::Seccomp) => "no memory that the watchdog does not see",
             (Self::Bounded, M::Seal) => "no process, thread or file can be made",

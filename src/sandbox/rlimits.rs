@@ -27,6 +27,14 @@ pub fn apply(policy: &Policy) -> Result<(), SandboxError> {
     set(Resource::Data, data, data)
 }
 
+/// Has the kernel bound the processes of a worker. It counts those of the user in the worker's user namespace since Linux 5.14.
+/// Before, and in gVisor, it counts all of the user's, which is nothing to rely on: the probe finds that out.
+pub fn limit_processes(policy: &Policy) -> Result<(), SandboxError> {
+    let limit = Rlimit { current: Some(policy.max_processes), maximum: Some(policy.max_processes) };
+    setrlimit(Resource::Nproc, limit)
+        .map_err(SandboxError::at(Mechanism::Nproc, &format!("setrlimit Nproc {}", policy.max_processes)))
+}
+
 /// Fixes the size of stacks, whatever the host's limit is. The C library reads it when a program starts.
 pub fn limit_stack() -> Result<(), SandboxError> {
     set(Resource::Stack, STACK_BYTES, STACK_BYTES)

@@ -5,8 +5,9 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::SocketFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, getrlimit, kill_process, setrlimit, waitpid};
 
-use super::{Blueprint, foreign_variable, guard};
+use super::{Blueprint, foreign_variable, guard, worker};
 use crate::channel;
 use crate::protocol::{END, GuardReport, MAKE};
 use crate::sandbox::cgroup::Joined;
@@ -81,6 +82,48 @@ pub fn left_by_probe(policy: &Policy) -> usize {
     if policy.has(Mechanism::Seal) || !is_ended { 1 } else { 2 }
 }
 
+/// Tries whether the kernel bounds the processes of this worker, and of nobody else: with a lower limit, one child must be had and
+/// some more must not.
+pub fn exceed_processes() -> Option<SandboxError> {
+    /// This process and a child.
+    const ALLOWED: u64 = 2;
+    /// With this process, a cgroup that is probed may have as many.
+    const TRIED: usize = 3;
+    let failed = SandboxError::at(Mechanism::Nproc, "probe");
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nproc);
+    let allow = |current| setrlimit(Resource::Nproc, Rlimit { current, maximum });
+    if let Err(errno) = allow(Some(ALLOWED)) {
+        return Some(failed(format!("the limit cannot be lowered: {errno}")));
+    }
+    let children: Vec<Pid> = std::iter::from_fn(waiting_child).take(TRIED).collect();
+    for child in &children {
+        // It is there until it is waited for.
+        let _ = kill_process(*child, Signal::KILL);
+        let _ = waitpid(Some(*child), WaitOptions::empty());
+    }
+    let found = judge(children.len()).map(str::to_owned);
+    let found = found.or_else(|| Some(format!("the limit cannot be raised again: {}", allow(maximum).err()?)));
+    found.map(failed)
+}
+
+/// What is wrong with a limit of two processes if a process could make so many children.
+fn judge(children: usize) -> Option<&'static str> {
+    match children {
+        0 => Some("processes of others are counted, too"),
+        // Linux 5.14 to 5.16 allow one more.
+        1 | 2 => None,
+        _ => Some("more processes can be made than are allowed"),
+    }
+}
+
+fn waiting_child() -> Option<Pid> {
+    // SAFETY: this process has one thread, and the child only waits.
+    match unsafe { sys::fork() }.ok()? {
+        Side::Parent(child) => Some(child),
+        Side::Child => worker::wait_for_the_end(),
+    }
+}
+
 /// Leaves a process and a file behind, which the guard must find. A sealed worker cannot, and where nothing ends them, they
 /// would stay. Whether this is the process that is left, which is only to wait.
 pub fn leave_something(policy: &Policy, place: &Place) -> bool {
@@ -96,4 +139,16 @@ pub fn leave_something(policy: &Policy, place: &Place) -> bool {
         let _ = rustix::process::setsid();
     }
     is_left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_on_processes_must_hold_and_be_about_nobody_else() {
+        assert_eq!([1, 2].map(judge), [None, None]);
+        assert!(judge(0).is_some_and(|what| what.contains("of others")), "as before Linux 5.14");
+        assert!(judge(3).is_some_and(|what| what.contains("more processes")));
+    }
 }

@@ -8,7 +8,7 @@ use rustix::fs::{SealFlags, fcntl_add_seals};
 use rustix::process::{getpid, setsid};
 
 use super::descriptors::{Standard, close_others};
-use super::probe::leave_something;
+use super::probe::{exceed_processes, leave_something};
 use super::python::Python;
 use super::{Blueprint, left};
 use crate::protocol::{JobFrame, LeftFiles, Malformed, Task, outcome_header};
@@ -88,7 +88,10 @@ fn lock_in(
     if policy.has(Mechanism::Descriptors) {
         failed.extend(probe::inherited(&kept));
     }
-    let examine = |mechanism| probe::breach(mechanism, policy, place);
+    let examine = |mechanism| {
+        let found = if mechanism == Mechanism::Nproc { exceed_processes() } else { None };
+        found.or_else(|| probe::breach(mechanism, policy, place))
+    };
     failed.extend(sandbox::lock_in(policy, rules.as_ref(), &blueprint.filter, &examine));
     drop(rules);
     if policy.has(Mechanism::Seal) {

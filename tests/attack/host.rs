@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 /// The mechanisms that a service may name.
-const MECHANISMS: [&str; 14] = [
+const MECHANISMS: [&str; 15] = [
     "namespaces",
     "root",
     "scratch",
     "descriptors",
     "environment",
     "rlimits",
+    "nproc",
     "capabilities",
     "dumpable",
     "landlock",

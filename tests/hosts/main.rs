@@ -16,6 +16,7 @@ mod host;
 mod left;
 mod log;
 mod mounts;
+mod processes;
 mod sabotage;
 mod sealed;
 mod shared;

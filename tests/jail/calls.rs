@@ -20,6 +20,8 @@ pub enum When {
     Is(u64),
     /// The argument of this number, a pointer, points to something.
     Given(u8),
+    /// A new limit for this resource is given (prlimit(2)).
+    Limits(u64),
     /// One of these flags is set.
     AnyOf(&'static [u64]),
     /// It has another value than these.

@@ -45,6 +45,11 @@ fn conditions(call: &Call) -> Result<Vec<SeccompRule>, seccompiler::BackendError
             let pointer = SeccompCondition::new(number, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)?;
             Ok(vec![SeccompRule::new(vec![pointer])?])
         }
+        When::Limits(resource) => {
+            let resource = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, resource)?;
+            let limit = SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)?;
+            Ok(vec![SeccompRule::new(vec![resource, limit])?])
+        }
         When::AnyOf(flags) => {
             flags.iter().map(|&flag| SeccompRule::new(vec![argument(SeccompCmpOp::MaskedEq(flag), flag)?])).collect()
         }

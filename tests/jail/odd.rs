@@ -29,6 +29,7 @@ const LANDLOCK: Call = always(libc::SYS_landlock_restrict_self);
 const SECCOMP: Call = always(libc::SYS_seccomp);
 /// With new limits, and not only to ask for the old ones.
 const LIMITS: Call = Call { number: libc::SYS_prlimit64, when: When::Given(2) };
+const PROCESS_LIMIT: Call = Call { number: libc::SYS_prlimit64, when: When::Limits(libc::RLIMIT_NPROC as u64) };
 const DUMPABLE: Call = prctl(libc::PR_SET_DUMPABLE);
 const NO_NEW_PRIVS: Call = prctl(libc::PR_SET_NO_NEW_PRIVS);
 const SUBREAPER: Call = prctl(libc::PR_SET_CHILD_SUBREAPER);
@@ -50,6 +51,7 @@ odds! {
     "refuse-landlock-late": EPERM [LANDLOCK];
     "refuse-seccomp": EPERM [SECCOMP];
     "refuse-limits": EPERM [LIMITS];
+    "refuse-process-limit": EPERM [PROCESS_LIMIT];
     "refuse-dumpable": EPERM [DUMPABLE];
     "refuse-hiding": EPERM [DUMPABLE, MEMFD];
     "refuse-no-new-privs": EPERM [NO_NEW_PRIVS];
@@ -65,6 +67,7 @@ odds! {
     "fake-landlock": SUCCESS [LANDLOCK];
     "fake-seccomp": SUCCESS [SECCOMP];
     "fake-limits": SUCCESS [LIMITS];
+    "fake-process-limit": SUCCESS [PROCESS_LIMIT];
     "fake-dumpable": SUCCESS [DUMPABLE];
     "fake-no-new-privs": SUCCESS [NO_NEW_PRIVS];
     "fake-subreaper": SUCCESS [SUBREAPER];

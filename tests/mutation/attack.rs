@@ -1,7 +1,7 @@
 //! The attacks, each with the mechanisms that stand in its way.
 
 use py_executor::sandbox::Mechanism::{
-    self, Capabilities, Descriptors, Dumpable, Environment, Landlock, Namespaces, Rlimits, Root, Scratch, Seal,
+    self, Capabilities, Descriptors, Dumpable, Environment, Landlock, Namespaces, Nproc, Rlimits, Root, Scratch, Seal,
     Seccomp, Sweep, Watchdog,
 };
 use py_executor::sandbox::Promise;
@@ -73,7 +73,7 @@ pub fn outside(name: &str) -> String {
 }
 
 #[rustfmt::skip]
-pub const ALL: [Attack; 18] = [
+pub const ALL: [Attack; 19] = [
     attack!("machine_file", [Root, Landlock, Seal], Some(Promise::NoFiles), Result, |_| json!({})),
     attack!("others_listed", [Namespaces, Landlock, Seal], Some(Promise::NoOtherProcesses), Result, |_| json!({})),
     // The seal cannot hold it: /health says so where it is all that there is.
@@ -86,6 +86,8 @@ pub const ALL: [Attack; 18] = [
     attack!("environment", [Environment], Some(Promise::NoSecrets), Result, |_| json!({ "name": MARKER })),
     attack!("descriptors", [Descriptors], Some(Promise::NoSecrets), Result, |_| json!({})),
     attack!("many_files", [Rlimits], Some(Promise::Bounded), Result, |_| json!({ "limit": OPEN_FILES })),
+    attack!("many_processes", [Nproc, Watchdog], Some(Promise::Bounded), Result,
+        |scene| json!({ "limit": 64, "seconds": scene.seconds })),
     attack!("large_block", [Rlimits, Watchdog], Some(Promise::Bounded), Result,
         |scene| json!({ "megabytes": 192, "seconds": scene.seconds })),
     attack!("many_blocks", [Watchdog], Some(Promise::Bounded), Result,

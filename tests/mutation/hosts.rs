@@ -1,7 +1,8 @@
 //! Hosts that refuse a call, or say that it worked and do nothing (tests/jail/odd.rs): what the service makes of it.
 
 use py_executor::sandbox::Mechanism::{
-    self, Capabilities, Descriptors, Dumpable, Landlock, Namespaces, Rlimits, Root, Scratch, Seal, Seccomp, Sweep,
+    self, Capabilities, Descriptors, Dumpable, Landlock, Namespaces, Nproc, Rlimits, Root, Scratch, Seal, Seccomp,
+    Sweep,
 };
 use py_executor::sandbox::Promise::{
     self, Bounded, NoFiles, NoNetwork, NoOtherProcesses, NoSecrets, NothingLeftBehind,
@@ -32,7 +33,7 @@ const fn case(
 }
 
 #[rustfmt::skip]
-const REFUSED: [Case; 18] = [
+const REFUSED: [Case; 19] = [
     case("refuse-landlock", &[], &[(Landlock, "landlock_create_ruleset: this kernel does not offer it")], &[]),
     case("refuse-landlock-late", &[], &[(Landlock, "landlock_restrict_self: Operation not permitted")], &[]),
     case("refuse-landlock", &[Namespaces, Seal], &[(Landlock, "landlock_create_ruleset: this kernel does not offer it")],
@@ -41,6 +42,7 @@ const REFUSED: [Case; 18] = [
     case("refuse-seccomp", &[Seal], &[(Seccomp, "seccomp SET_MODE_FILTER: Operation not permitted (os error 1)")], &[NoNetwork, Bounded]),
     case("refuse-limits", &[], &[(Rlimits, "setrlimit Stack 8388608: Operation not permitted (os error 1)")], &[Bounded]),
     case("refuse-limits", &[Seccomp, Rlimits], &[(Seal, "setrlimit Nproc 0: Operation not permitted (os error 1)")], &[NoNetwork, Bounded]),
+    case("refuse-process-limit", &[], &[(Nproc, "setrlimit Nproc 64: Operation not permitted (os error 1)")], &[]),
     case("refuse-capset", &[], &[(Capabilities, "capset: Operation not permitted (os error 1)")], &[]),
     case("refuse-capset", &[Landlock, Seal], &[(Capabilities, "capset: Operation not permitted (os error 1)")], &[NoFiles]),
     case("refuse-no-new-privs", &[], &[(Landlock, "prctl PR_SET_NO_NEW_PRIVS"), (Seccomp, "prctl PR_SET_NO_NEW_PRIVS: Operation not permitted (os error 1)")], &[]),
@@ -57,7 +59,7 @@ const REFUSED: [Case; 18] = [
 
 /// What is found out only by trying to break it.
 #[rustfmt::skip]
-const FAKED: [Case; 16] = [
+const FAKED: [Case; 17] = [
     case("fake-landlock", &[], &[(Landlock, "probe: a device can be asked for")], &[]),
     case("fake-landlock", &[Root], &[(Landlock, "probe: / can be opened"), (Sweep, "probe: a directory can be made in /var/tmp")], &[NothingLeftBehind]),
     case("fake-landlock", &[Namespaces, Seal], &[(Landlock, "probe: / can be opened")], &[NoFiles, NoOtherProcesses, NothingLeftBehind]),
@@ -65,6 +67,7 @@ const FAKED: [Case; 16] = [
     case("fake-seccomp", &[Seal], &[(Seccomp, "probe: a call is let through")], &[NoNetwork, Bounded]),
     case("fake-limits", &[], &[(Rlimits, "probe: a hard limit can be raised")], &[Bounded]),
     case("fake-limits", &[Seccomp], &[(Seal, "open a file afterwards: it was opened"), (Rlimits, "probe: a hard limit can be raised")], &[NoNetwork, Bounded]),
+    case("fake-process-limit", &[], &[(Nproc, "probe: more processes can be made than are allowed")], &[]),
     case("fake-capset", &[], &[(Capabilities, "probe: there are capabilities left")], &[]),
     case("fake-capset", &[Landlock, Seal], &[(Capabilities, "probe: there are capabilities left")], &[NoFiles]),
     case("fake-no-new-privs", &[], &[(Seccomp, "seccomp SET_MODE_FILTER: Permission denied (os error 13)")], &[]),

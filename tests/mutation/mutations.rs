@@ -62,7 +62,8 @@ impl Mutation {
 }
 
 /// What a script is told that was ended for an excess, or asked a sealed host for a file or a process.
-const REFUSALS: [&str; 3] = ["memory limit", "scratch space", "not available under this host's sandbox"];
+const REFUSALS: [&str; 4] =
+    ["memory limit", "scratch space", "processes and threads", "not available under this host's sandbox"];
 
 /// Whether the script came to its end. One that did not was refused something, and nothing else went wrong.
 fn is_answer(reply: &Reply) -> bool {
@@ -138,7 +139,7 @@ macro_rules! proven {
 
 proven! {
     machine_file others_listed others_signalled others_environment others_memory environment descriptors many_files
-    large_block many_blocks hidden_memory full_scratch socket_made root_changed left_file left_directory left_process
+    many_processes large_block many_blocks hidden_memory full_scratch socket_made root_changed left_file left_directory left_process
     left_memory
 }
 

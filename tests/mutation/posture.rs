@@ -1,8 +1,8 @@
 //! A mechanism is taken away: what strict and relaxed do then, and what they say.
 
 use py_executor::sandbox::Mechanism::{
-    self, Capabilities, Cgroup, Descriptors, Dumpable, Environment, Landlock, Namespaces, Rlimits, Root, Scratch, Seal,
-    Seccomp, Sweep, Watchdog,
+    self, Capabilities, Cgroup, Descriptors, Dumpable, Environment, Landlock, Namespaces, Nproc, Rlimits, Root,
+    Scratch, Seal, Seccomp, Sweep, Watchdog,
 };
 use py_executor::sandbox::Promise::{
     self, Bounded, NoFiles, NoNetwork, NoOtherProcesses, NoSecrets, NothingLeftBehind,
@@ -23,13 +23,14 @@ pub enum Consequence {
 
 use Consequence::{Breaks, KeptBy};
 
-const CONSEQUENCES: [(Mechanism, Consequence); 14] = [
+const CONSEQUENCES: [(Mechanism, Consequence); 15] = [
     (Namespaces, KeptBy(&[(NoFiles, Landlock), (NoOtherProcesses, Landlock), (NothingLeftBehind, Sweep)])),
     (Root, KeptBy(&[(NoFiles, Landlock)])),
     (Scratch, KeptBy(&[(NoFiles, Landlock), (Bounded, Watchdog), (NothingLeftBehind, Sweep)])),
     (Descriptors, Breaks(&[NoSecrets])),
     (Environment, Breaks(&[NoSecrets])),
     (Rlimits, Breaks(&[Bounded])),
+    (Nproc, KeptBy(&[(Bounded, Watchdog)])),
     (Capabilities, KeptBy(&[(NoFiles, Landlock)])),
     (Dumpable, Breaks(&[NoSecrets])),
     (Landlock, KeptBy(&[(NoFiles, Root), (NoFiles, Capabilities), (NoOtherProcesses, Namespaces)])),

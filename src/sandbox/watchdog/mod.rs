@@ -125,8 +125,8 @@ impl<'a> Watchdog<'a> {
             return Ok(Glance::of(None, suspicion, Seen { taken, ..Seen::default() }));
         }
         let tree = Tree::find(policy, self.worker, &mut self.known)?;
-        // A resource limit counts them where a worker has a user namespace.
-        let is_overcrowded = !policy.has(Mechanism::Namespaces) && tree.tasks() > policy.max_processes;
+        // The kernel may count them.
+        let is_overcrowded = !policy.has(Mechanism::Nproc) && tree.tasks() > policy.max_processes;
         let base = self.scratch.memory().saturating_add(hidden(policy, &tree, self.mapped_at_first)?);
         let mut bound = base;
         for process in &tree.processes {

@@ -92,7 +92,7 @@ impl Tree {
     /// Finds every process of the job.
     pub fn find(policy: &Policy, worker: Pid, known: &mut Known) -> Result<Self, Unreadable> {
         let mut processes =
-            if policy.has(Mechanism::Namespaces) { in_namespace()? } else { below(policy, worker, known)? };
+            if policy.has(Mechanism::Namespaces) { in_namespace(policy)? } else { below(policy, worker, known)? };
         known.depths.find(worker, &mut processes)?;
         known.update(worker, &processes);
         Ok(Self { processes })
@@ -187,12 +187,15 @@ impl Depths {
     }
 }
 
-/// All processes of the PID namespace but the monitor itself.
-fn in_namespace() -> Result<Vec<Process>, Unreadable> {
+/// All processes of the PID namespace but the monitor itself. Of too many, one too many is enough.
+fn in_namespace(policy: &Policy) -> Result<Vec<Process>, Unreadable> {
     let numbers = names(Path::new("."))?.unwrap_or_default();
     let numbers = numbers.iter().filter_map(|name| procfs::process_name(name.to_bytes()));
     let mut found = Vec::new();
     for number in numbers.filter(|number| number.as_raw_nonzero().get() != 1) {
+        if found.len() as u64 > policy.max_processes {
+            break;
+        }
         found.extend(Process::find(number)?);
     }
     Ok(found)
