@@ -129,6 +129,39 @@ fn every_scenario_has_a_name_and_an_attack_its_twin() {
     }
 }
 
+/// Runs the program of `kernel-calls` on a kernel that refuses everything but what asks for nothing, and one call of a name.
+const KERNEL_WITHOUT_FILTER: &str = "
+import ctypes, platform, sys
+
+class Kernel:
+    def syscall(self, number, first, *others):
+        ctypes.set_errno(1)
+        return 0 if number.value in GIVEN or number.value in OF_EVERYBODY and first == 0 else -1
+
+ctypes.CDLL = lambda *name, **options: Kernel()
+exec(open(sys.argv[1]).read())
+numbers = {name: both[COLUMN] for name, both in CALLS.items()} | (ONLY_X86 if COLUMN == 0 else {})
+GIVEN = {numbers[name] for name in sys.argv[2:]}
+OF_EVERYBODY = {numbers[name] for name in ('iopl', 'unshare') if name in numbers}
+print([breach.split(':')[0] for breach in main(filtered=False)['breaches']])
+";
+
+#[test]
+fn a_call_that_asks_for_nothing_is_no_breach() {
+    let directory = Directory::new("calls");
+    let python = python(&directory);
+    let program = directory.write("program.py", include_str!("programs/kernel_calls.py"));
+    let breaches = |given: &[&str]| {
+        let mut command = Command::new(&python);
+        let done = command.args(["-c", KERNEL_WITHOUT_FILTER]).arg(&program).args(given).output();
+        let done = done.expect("there is a Python");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).expect("it is text").trim().to_owned()
+    };
+    assert_eq!(breaches(&[]), "[]");
+    assert_eq!(breaches(&["chroot", "unshare"]), "['chroot', 'unshare']");
+}
+
 #[test]
 fn every_program_is_used() {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
