@@ -26,6 +26,16 @@ use tree::{counted, empty, open_directory};
 pub struct Scratch {
     path: PathBuf,
     kind: Kind,
+    owner: Owner,
+}
+
+/// Whose files a scratch space is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// A script, whose files stay where there is no sweep.
+    Script,
+    /// A probe. Nothing of it may stay: many starts that are refused, one after the other, would fill the host's /tmp.
+    Probe,
 }
 
 #[derive(Debug)]
@@ -54,11 +64,11 @@ pub struct Usage {
 
 impl Scratch {
     /// Makes the scratch space and enters it.
-    pub fn make(policy: &Policy) -> Result<Self, SandboxError> {
+    pub fn make(policy: &Policy, owner: Owner) -> Result<Self, SandboxError> {
         let scratch = if policy.has(Mechanism::Scratch) {
-            Self { path: SCRATCH.into(), kind: mount_tmpfs(policy)? }
+            Self { path: SCRATCH.into(), kind: mount_tmpfs(policy)?, owner }
         } else {
-            Self::directory()?
+            Self::directory(owner)?
         };
         scratch.enter()?;
         Ok(scratch)
@@ -70,13 +80,13 @@ impl Scratch {
 
     /// A directory whose name cannot be guessed: a script that knew it could tell by stat(2), which no Landlock rule is
     /// about, what another one does in there.
-    fn directory() -> Result<Self, SandboxError> {
+    fn directory(owner: Owner) -> Result<Self, SandboxError> {
         let name = random_name().map_err(failed("getrandom"))?;
         let path = Path::new(SCRATCH).join(format!("py-executor-{name}"));
         mkdir(&path, Mode::RWXU).map_err(failed("mkdir in /tmp"))?;
         let opened = open_directory(CWD, &path).map_err(failed("open the directory"))?;
         let free_at_first = Cell::new(Free::of(&path).map_err(failed("statvfs"))?);
-        Ok(Self { path, kind: Kind::Directory { opened, free_at_first } })
+        Ok(Self { path, kind: Kind::Directory { opened, free_at_first }, owner })
     }
 
     /// A worker is ready: from now on what is used is its job's.
@@ -158,11 +168,13 @@ impl Scratch {
                 unmount(SCRATCH, UnmountFlags::DETACH)?;
                 Ok(unmount(SHARED_MEMORY, UnmountFlags::DETACH)?)
             }
-            Kind::Directory { .. } if !policy.has(Mechanism::Sweep) => Ok(()),
-            Kind::Directory { .. } if policy.sweeps_tmp() => empty_tmp(),
             Kind::Directory { opened, .. } => {
-                empty(opened)?;
-                Ok(unlinkat(CWD, &self.path, AtFlags::REMOVEDIR)?)
+                let is_swept = policy.has(Mechanism::Sweep);
+                if self.owner == Owner::Probe || is_swept && !policy.sweeps_tmp() {
+                    empty(opened)?;
+                    unlinkat(CWD, &self.path, AtFlags::REMOVEDIR)?;
+                }
+                if policy.sweeps_tmp() { empty_tmp() } else { Ok(()) }
             }
         }
     }

@@ -22,7 +22,7 @@ use crate::sandbox::cgroup::{Joined, PROBE_MEMORY, PROBE_PROCESSES};
 use crate::sandbox::integrity::Integrity;
 use crate::sandbox::watchdog::Watchdog;
 use crate::sandbox::{
-    Mechanism, Place, Policy, Proc, Rules, SandboxError, Scratch, keep_for_guard, mount_workers_proc,
+    Mechanism, Owner, Place, Policy, Proc, Rules, SandboxError, Scratch, keep_for_guard, mount_workers_proc,
     renew_ipc_namespace, sweep,
 };
 use crate::sys::{self, Dispositions, Side};
@@ -122,7 +122,7 @@ impl<'a> Guard<'a> {
         let ends = WorkerEnds::from_message(message).map_err(alone)?;
         let space = match self.space.take() {
             Some(space) => space.scratch.enter().map(|()| space),
-            None => Space::make(self.blueprint),
+            None => Space::make(self.blueprint, if self.python.is_some() { Owner::Script } else { Owner::Probe }),
         };
         let space = space.map_err(alone)?;
         let worker = self.fork(&space, ends).inspect_err(|_| {
@@ -261,11 +261,14 @@ struct Space {
 
 impl Space {
     /// Makes the scratch space and enters it.
-    fn make(blueprint: &Blueprint) -> Result<Self, SandboxError> {
+    fn make(blueprint: &Blueprint, owner: Owner) -> Result<Self, SandboxError> {
         let Blueprint { policy, runtime, .. } = blueprint;
-        let scratch = Scratch::make(policy)?;
+        let scratch = Scratch::make(policy, owner)?;
         let place = Place { runtime: runtime.clone(), scratch: scratch.path().to_owned() };
-        let rules = policy.has(Mechanism::Landlock).then(|| Rules::make(policy, &place)).transpose()?;
+        let rules = policy.has(Mechanism::Landlock).then(|| Rules::make(policy, &place)).transpose();
+        let rules = rules.inspect_err(|_| {
+            let _ = scratch.wipe(policy);
+        })?;
         Ok(Self { scratch, place, rules })
     }
 }

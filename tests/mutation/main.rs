@@ -7,6 +7,7 @@ mod attack;
 mod guard;
 mod health;
 mod hosts;
+mod leftovers;
 mod mutations;
 mod posture;
 mod service;
