@@ -72,7 +72,6 @@ pub fn lock_in(policy: &Policy, rules: Option<&Rules>, filter: &Filter, examine:
     step(Mechanism::Capabilities, &mut capabilities::drop_all);
     step(Mechanism::Nproc, &mut || rlimits::limit_processes(policy));
     step(Mechanism::Dumpable, &mut || dumpable::expose_to(policy));
-    step(Mechanism::Watchdog, &mut || watchdog::keep_pages_whole(policy));
     let no_rules = || SandboxError::at(Mechanism::Landlock, "landlock_restrict_self")("there are no rules");
     step(Mechanism::Landlock, &mut || rules.ok_or_else(no_rules)?.enforce());
     let alone = policy.has(Mechanism::Namespaces);

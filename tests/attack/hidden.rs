@@ -52,7 +52,7 @@ pub fn scenarios() -> Vec<Scenario> {
 
 /// Kinds of memory with ways to hide them: each kind once in plain sight, and each way with what it would suit best.
 #[rustfmt::skip]
-const HIDDEN: [(&str, &[&str], u32); 25] = [
+const HIDDEN: [(&str, &[&str], u32); 24] = [
     ("anonymous", &[], 6),
     ("anonymous", &["name"], 6),
     ("anonymous", &["cut_name"], 6),
@@ -73,7 +73,6 @@ const HIDDEN: [(&str, &[&str], u32); 25] = [
     ("pipes", &["thread", "table"], 24),
     ("sockets", &["continued", "stalled"], 10),
     ("spliced", &[], 2),
-    ("torn", &[], 2),
     ("watches", &["name", "orphan"], 14),
     ("chains", &[], 2),
     ("mappings", &["deep", "name"], 4),

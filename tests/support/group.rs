@@ -17,11 +17,17 @@ struct Files {
     root: &'static str,
     usage: &'static str,
     reclaim: &'static str,
+    limit: &'static str,
 }
 
 const VERSIONS: [Files; 2] = [
-    Files { root: "/sys/fs/cgroup/memory", usage: "memory.usage_in_bytes", reclaim: "memory.force_empty" },
-    Files { root: "/sys/fs/cgroup", usage: "memory.current", reclaim: "memory.reclaim" },
+    Files {
+        root: "/sys/fs/cgroup/memory",
+        usage: "memory.usage_in_bytes",
+        reclaim: "memory.force_empty",
+        limit: "memory.limit_in_bytes",
+    },
+    Files { root: "/sys/fs/cgroup", usage: "memory.current", reclaim: "memory.reclaim", limit: "memory.max" },
 ];
 
 impl MemoryGroup {
@@ -49,6 +55,11 @@ impl MemoryGroup {
     pub fn usage(&self) -> u64 {
         let text = std::fs::read_to_string(self.path.join(self.files.usage)).expect("the group is there");
         text.trim().parse().expect("a number of bytes")
+    }
+
+    /// Lets the processes in it have no more than this.
+    pub fn limit(&self, bytes: u64) {
+        std::fs::write(self.path.join(self.files.limit), bytes.to_string()).expect("there is a limit");
     }
 
     /// Has the kernel take back what it can: as it does by itself when memory is short.

@@ -22,11 +22,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::scratch::{Counter, Scratch, Usage};
-use super::{Mechanism, Policy, SandboxError};
+use super::{Mechanism, Policy};
 use crate::protocol::Excess;
 use crate::sys::Rusage;
 pub use process::children;
@@ -416,22 +415,6 @@ impl Returning {
 /// keeps from it. The kernel does 16 GB in a second at the least, where it has a processor of its own.
 pub fn patience(policy: &Policy) -> Duration {
     Duration::from_secs(1) + Duration::from_secs(policy.memory_bytes >> 34)
-}
-
-/// Has this process, and what comes of it, get no large pages, where nothing but the watchdog counts memory. What is left of one
-/// that is given back in part belongs to nobody until the kernel needs memory (deferred_split_folio in mm/huge_memory.c), so it
-/// would be counted nowhere.
-pub fn keep_pages_whole(policy: &Policy) -> Result<(), SandboxError> {
-    if policy.has(Mechanism::Cgroup) {
-        return Ok(());
-    }
-    match rustix::thread::disable_transparent_huge_pages(true) {
-        // gVisor has none.
-        Ok(()) | Err(Errno::INVAL) => Ok(()),
-        // Lambda refuses it. A sealed script could undo it, and is alone on its host.
-        Err(Errno::PERM) if policy.has(Mechanism::Seal) => Ok(()),
-        Err(errno) => Err(SandboxError::at(Mechanism::Watchdog, "prctl PR_SET_THP_DISABLE")(errno)),
-    }
 }
 
 /// Memory of kinds that elsewhere the filter refuses to make, bytes.

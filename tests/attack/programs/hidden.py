@@ -6,7 +6,6 @@ import ctypes
 import fcntl
 import mmap
 import os
-import resource
 import select
 import signal
 import socket
@@ -125,21 +124,6 @@ def locks():
         for place in range(500):
             fcntl.lockf(KEPT[-1], fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place * 2)
         tell(500 * 190)
-
-
-def torn():
-    """Large pages that are given back but for a part, which keeps all of them."""
-    size = 2 << 20
-    for _ in range(150):
-        area = libc.mmap(None, ctypes.c_size_t(2 * size), 3, 0x22, -1, ctypes.c_long(0))
-        start = -(-area // size) * size
-        libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), 14)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        ctypes.memset(start, 1, size)
-        if resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before > 100:
-            return  # These were small ones.
-        libc.madvise(ctypes.c_void_p(start + PAGE), ctypes.c_size_t(size - PAGE), 4)
-        tell(size)
 
 
 # Kinds of memory that processes give back, which takes them long, because the next ones have the processors. Nothing is
