@@ -171,7 +171,7 @@ impl Scratch {
             Kind::Directory { opened, .. } => {
                 let is_swept = policy.has(Mechanism::Sweep);
                 if self.owner == Owner::Probe || is_swept && !policy.sweeps_tmp() {
-                    empty(opened)?;
+                    empty(opened, &self.path)?;
                     unlinkat(CWD, &self.path, AtFlags::REMOVEDIR)?;
                 }
                 if policy.sweeps_tmp() { empty_tmp() } else { Ok(()) }
@@ -262,7 +262,7 @@ fn mount_tmpfs(policy: &Policy) -> Result<Kind, SandboxError> {
 
 /// Empties /tmp, where it belongs to scripts as a whole.
 pub fn empty_tmp() -> io::Result<()> {
-    empty(&open_directory(CWD, SCRATCH)?)
+    empty(&open_directory(CWD, SCRATCH)?, Path::new(SCRATCH))
 }
 
 fn random_name() -> rustix::io::Result<String> {

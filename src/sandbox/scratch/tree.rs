@@ -1,8 +1,10 @@
 //! Directories that a script has filled: counting what is in them, and removing it.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, chmod, fchmod, fstat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
@@ -11,8 +13,8 @@ use super::{Usage, random_name};
 use crate::sandbox::Policy;
 
 /// Removes everything in a directory, in which nothing runs any more. No link is followed, and neither a depth of
-/// directories nor one without rights stops it.
-pub fn empty(top: &OwnedFd) -> io::Result<()> {
+/// directories nor one without rights stops it. `path`: its name in errors.
+pub fn empty(top: &OwnedFd, path: &Path) -> io::Result<()> {
     // Only its owner can have taken his own rights away.
     let _ = fchmod(top, Mode::RWXU);
     // A script must not have guessed the new names.
@@ -33,7 +35,7 @@ pub fn empty(top: &OwnedFd) -> io::Result<()> {
         if found.is_empty() {
             return Ok(());
         }
-        clear(top, top, found, 0, &mut names)?;
+        clear(top, top, path, found, 0, &mut names)?;
     }
 }
 
@@ -44,13 +46,21 @@ const MAX_DEPTH: usize = 64;
 fn clear(
     top: &OwnedFd,
     directory: &OwnedFd,
+    path: &Path,
     found: Vec<(CString, FileType)>,
     depth: usize,
     new_names: &mut impl Iterator<Item = String>,
 ) -> io::Result<()> {
     for (name, kind) in found {
+        let path = path.join(OsStr::from_bytes(name.to_bytes()));
+        let stuck = |errno: Errno| {
+            io::Error::new(
+                io::Error::from(errno).kind(),
+                format!("{:?} cannot be removed: {errno}", path.to_string_lossy()),
+            )
+        };
         if kind != FileType::Directory {
-            unlinkat(directory, &*name, AtFlags::empty())?;
+            unlinkat(directory, &*name, AtFlags::empty()).map_err(stuck)?;
             continue;
         }
         let remove = || unlinkat(directory, &*name, AtFlags::REMOVEDIR);
@@ -58,13 +68,13 @@ fn clear(
             continue;
         }
         // Also to move it its rights are needed: its parent is an entry of it.
-        let inner = open_in_spite_of_rights(directory, &name)?;
-        fchmod(&inner, Mode::RWXU)?;
+        let inner = open_in_spite_of_rights(directory, &name).map_err(stuck)?;
+        fchmod(&inner, Mode::RWXU).map_err(stuck)?;
         if depth < MAX_DEPTH {
-            clear(top, &inner, entries(&inner)?, depth + 1, new_names)?;
-            remove()?;
+            clear(top, &inner, &path, entries(&inner)?, depth + 1, new_names)?;
+            remove().map_err(stuck)?;
         } else {
-            renameat(directory, &*name, top, new_names.next().unwrap_or_default())?;
+            renameat(directory, &*name, top, new_names.next().unwrap_or_default()).map_err(stuck)?;
         }
     }
     Ok(())
@@ -170,7 +180,7 @@ mod tests {
         for locked in ["a/b/c", "a/b", "a"] {
             fs::set_permissions(scratch.join(locked), fs::Permissions::from_mode(0o000)).unwrap();
         }
-        empty(&open_directory(CWD, &scratch).unwrap()).unwrap();
+        empty(&open_directory(CWD, &scratch).unwrap(), &scratch).unwrap();
         assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
         assert_eq!(fs::read_to_string(kept.join("file")).unwrap(), "stays");
         fs::remove_dir_all(&base).unwrap();
@@ -186,7 +196,7 @@ mod tests {
             at = open_directory(&at, "d").unwrap();
         }
         drop(at);
-        empty(&open_directory(CWD, &base).unwrap()).unwrap();
+        empty(&open_directory(CWD, &base).unwrap(), &base).unwrap();
         fs::remove_dir(&base).unwrap();
     }
 }
