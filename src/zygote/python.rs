@@ -40,12 +40,13 @@ type VisitObject = extern "C" fn(Object, *mut c_void) -> c_int;
 /// Why Python could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum PythonError {
-    #[error("cannot load {LIBRARY}: {0}")]
+    #[error("cannot load {LIBRARY}: {}", with_source(.0))]
     Library(#[from] libloading::Error),
-    #[error("the harness did not load; Python's message is in the log")]
-    Harness,
-    #[error("the harness failed; Python's message is in the log")]
-    Failed,
+    /// The exception, as the last line of its traceback.
+    #[error("{0}")]
+    Raised(String),
+    #[error("the harness said something that means nothing")]
+    Meaningless,
     #[error("cannot preload: {0}")]
     Preload(String),
 }
@@ -81,10 +82,14 @@ api! {
     PyBytes_AsStringAndSize: fn(Object, *mut *mut c_char, *mut isize) -> c_int;
     PyLong_FromLong: fn(c_long) -> Object;
     PyObject_IS_GC: fn(Object) -> c_int;
+    PyObject_Type: fn(Object) -> Object;
+    PyObject_Str: fn(Object) -> Object;
+    PyUnicode_AsUTF8AndSize: fn(Object, *mut isize) -> *const c_char;
+    PyErr_GetRaisedException: fn() -> Object;
+    PyErr_Clear: fn();
     PyType_GetSlot: fn(Object, c_int) -> *mut c_void;
     PyUnstable_GC_VisitObjects: fn(VisitObject, *mut c_void);
     Py_DecRef: fn(Object);
-    PyErr_Print: fn();
 }
 
 /// `Py_file_input`: compile as a module.
@@ -118,23 +123,23 @@ impl Python {
             (api.Py_InitializeEx)(1);
         }
         let mut python = Self { api, harness: ptr::null_mut(), _library: library };
-        python.harness = python.execute_harness().ok_or(PythonError::Harness)?;
+        python.harness = python.execute_harness()?;
         Ok(python)
     }
 
     /// The last module, which has imported the others.
-    fn execute_harness(&self) -> Option<Object> {
-        let mut last = None;
+    fn execute_harness(&self) -> Result<Object, PythonError> {
+        let mut last = ptr::null_mut();
         for (name, source) in HARNESS {
-            let source = CString::new(source).ok()?;
+            let source = CString::new(source).expect("the harness has no NUL");
             // SAFETY: the interpreter is up, this thread holds its lock, the strings outlive the calls; an owned reference
             // comes back, or null with an exception set.
             unsafe {
                 let code = self.object((self.api.Py_CompileString)(source.as_ptr(), name.as_ptr(), FILE_INPUT))?;
-                last = Some(self.object((self.api.PyImport_ExecCodeModule)(name.as_ptr(), code))?);
+                last = self.object((self.api.PyImport_ExecCodeModule)(name.as_ptr(), code))?;
             }
         }
-        last
+        Ok(last)
     }
 
     /// Gets ready for forks. `preload`: modules that a zygote of this one will import, so they must be there. `sealed`:
@@ -159,19 +164,19 @@ impl Python {
     ) -> Result<Ready, PythonError> {
         let mut all = vec![Argument::Bytes(modules), Argument::Number(sealed.into())];
         all.extend_from_slice(arguments);
-        let said = self.call(function, &all).ok_or(PythonError::Failed)?;
+        let said = self.call(function, &all)?;
         if let Some(reason) = said.strip_prefix(b"error: ") {
             return Err(PythonError::Preload(String::from_utf8_lossy(reason).into_owned()));
         }
         immortal::make_all(&self.api);
         pages::settle();
-        serde_json::from_slice(&said).map_err(|_| PythonError::Failed)
+        serde_json::from_slice(&said).map_err(|_| PythonError::Meaningless)
     }
 
     /// Gives a fresh worker a scratch directory and random state of its own, and has it rehearse.
     pub fn prepare(&self, scratch: &Path) -> Result<(), PythonError> {
         let scratch = scratch.as_os_str().as_bytes();
-        self.call(c"prepare", &[Argument::Bytes(scratch)]).map(drop).ok_or(PythonError::Failed)
+        self.call(c"prepare", &[Argument::Bytes(scratch)]).map(drop)
     }
 
     /// Makes what a job will not be able to make any more when its worker is sealed. No line of the script is run.
@@ -185,11 +190,11 @@ impl Python {
                 self.call(c"get_ready", &[imports, script, Argument::Number(max_bytes), Argument::Number(max_files)])
             }
         };
-        said.map(drop).ok_or(PythonError::Failed)
+        said.map(drop)
     }
 
     /// Runs a job. The answer's first byte is its kind (see [`crate::protocol::decode_outcome`]).
-    pub fn run(&self, job: &JobFrame<Vec<u8>>) -> Option<Vec<u8>> {
+    pub fn run(&self, job: &JobFrame<Vec<u8>>) -> Result<Vec<u8>, PythonError> {
         let script = Argument::Bytes(&job.script);
         let mut arguments = vec![script, Argument::Bytes(&job.inputs), Argument::Number(job.max_result_bytes)];
         let function = match job.task {
@@ -211,12 +216,13 @@ impl Python {
 
     /// Writes what files still hold that a script has left open.
     pub fn flush_files(&self) {
-        self.call(c"flush_files", &[]);
+        // What cannot be written is lost, as when the script's process ends.
+        let _ = self.call(c"flush_files", &[]);
     }
 
     /// The files that a sealed script has left in memory: of each the name, as the script has it, and the size.
     pub fn list_files(&self) -> Option<Vec<(Vec<u8>, u64)>> {
-        let listed = self.call(c"list_files", &[])?;
+        let listed = self.call(c"list_files", &[]).ok()?;
         let (mut rest, mut files) = (&listed[..], Vec::new());
         while let Some((size, behind)) = rest.split_first_chunk::<8>() {
             let (length, behind) = behind.split_first_chunk::<4>()?;
@@ -229,7 +235,7 @@ impl Python {
 
     /// The content of such a file.
     pub fn read_file(&self, name: &[u8]) -> Option<Vec<u8>> {
-        self.call(c"read_file", &[Argument::Bytes(name)])
+        self.call(c"read_file", &[Argument::Bytes(name)]).ok()
     }
 
     /// To be called before a fork (PyOS_BeforeFork), and one of the next two after it.
@@ -249,10 +255,10 @@ impl Python {
     }
 
     /// Calls a function of the harness that returns bytes.
-    fn call(&self, function: &CStr, arguments: &[Argument<'_>]) -> Option<Vec<u8>> {
+    fn call(&self, function: &CStr, arguments: &[Argument<'_>]) -> Result<Vec<u8>, PythonError> {
         // SAFETY: the interpreter is up and this thread holds its lock. Each object is used while it is owned: a tuple
         // takes over its items, and what a call returns is owned by the caller. Null means that an exception is set,
-        // which `object` prints.
+        // which `object` takes.
         unsafe {
             let function = self.object((self.api.PyObject_GetAttrString)(self.harness, function.as_ptr()))?;
             let tuple = self.object((self.api.PyTuple_New)(arguments.len().cast_signed()))?;
@@ -271,25 +277,88 @@ impl Python {
             let result = self.object(result)?;
             let (mut data, mut length) = (ptr::null_mut(), 0);
             if (self.api.PyBytes_AsStringAndSize)(result, &raw mut data, &raw mut length) != 0 {
-                (self.api.PyErr_Print)();
-                return None;
+                return Err(self.raised());
             }
             let bytes = std::slice::from_raw_parts(data.cast::<u8>(), length.cast_unsigned()).to_vec();
             (self.api.Py_DecRef)(result);
-            Some(bytes)
+            Ok(bytes)
         }
     }
 
-    /// Passes an object on; prints the exception where there is none.
+    /// Passes an object on, or the exception where there is none.
     ///
     /// # Safety
     /// The interpreter must be up, and null must mean that an exception is set.
-    unsafe fn object(&self, object: Object) -> Option<Object> {
-        if object.is_null() {
-            // SAFETY: the caller promises that an exception is set.
-            unsafe { (self.api.PyErr_Print)() };
-            return None;
+    unsafe fn object(&self, object: Object) -> Result<Object, PythonError> {
+        // SAFETY: the caller promises that an exception is set.
+        if object.is_null() { Err(unsafe { self.raised() }) } else { Ok(object) }
+    }
+
+    /// Takes the exception.
+    ///
+    /// # Safety
+    /// The interpreter must be up, and an exception must be set.
+    unsafe fn raised(&self) -> PythonError {
+        // SAFETY: an exception is set, so an owned reference comes back, and likewise its class.
+        unsafe {
+            let exception = (self.api.PyErr_GetRaisedException)();
+            let class = (self.api.PyObject_Type)(exception);
+            let name = self.text((self.api.PyObject_GetAttrString)(class, c"__name__".as_ptr()));
+            let text = self.text((self.api.PyObject_Str)(exception));
+            (self.api.Py_DecRef)(class);
+            (self.api.Py_DecRef)(exception);
+            PythonError::Raised(last_line(&name, &text))
         }
-        Some(object)
+    }
+
+    /// Text of a string object, which is released; nothing where there is none.
+    ///
+    /// # Safety
+    /// The interpreter must be up, and the object, if there is one, owned by the caller.
+    unsafe fn text(&self, object: Object) -> String {
+        // SAFETY: the bytes are the object's, which is held until they have been copied.
+        unsafe {
+            let mut length = 0;
+            let data = if object.is_null() {
+                ptr::null()
+            } else {
+                (self.api.PyUnicode_AsUTF8AndSize)(object, &raw mut length)
+            };
+            let bytes = if data.is_null() {
+                (self.api.PyErr_Clear)();
+                &[][..]
+            } else {
+                std::slice::from_raw_parts(data.cast::<u8>(), length.cast_unsigned())
+            };
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            if !object.is_null() {
+                (self.api.Py_DecRef)(object);
+            }
+            text
+        }
+    }
+}
+
+/// The error with what the loader says, which names the file that is missing.
+fn with_source(error: &libloading::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// An exception in one line of bounded length, for messages between processes and for the log.
+fn last_line(class: &str, text: &str) -> String {
+    const MAX_CHARS: usize = 500;
+    let line = if text.is_empty() { class.to_owned() } else { format!("{class}: {text}") };
+    line.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exception_is_one_short_line() {
+        assert_eq!(last_line("OSError", "[Errno 28]\n  No space"), "OSError: [Errno 28] No space");
+        assert_eq!(last_line("KeyboardInterrupt", ""), "KeyboardInterrupt");
+        assert_eq!(last_line("ValueError", &"é".repeat(9000)).chars().count(), 500);
     }
 }

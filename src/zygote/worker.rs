@@ -131,7 +131,7 @@ fn run_job(blueprint: &Blueprint, python: &Python, place: &Place, mut channel: F
         // A child that the script has forked came back from `main` too. Only the script's own process answers.
         sys::exit_now(0);
     }
-    let outcome = outcome.ok_or_else(|| io::Error::other("the harness failed"))?;
+    let outcome = outcome.map_err(io::Error::other)?;
     sys::flush_c_streams();
     let (kind, payload) = outcome.split_first().ok_or_else(|| io::Error::other("the harness said nothing"))?;
     if let Some(reserve) = reserve {
