@@ -55,7 +55,7 @@ pub const SETTINGS: [Setting; 33] = [
         meaning: "jobs that run at the same time; while one caller has all these places, one more job runs if its caller has none",
     },
     Setting { name: "EXECUTOR_QUEUE", default: "512", meaning: "jobs that wait for their turn; more are answered with 503" },
-    Setting { name: "EXECUTOR_QUEUE_SECONDS", default: "10", meaning: "time a job waits for its turn before it is answered with 503" },
+    Setting { name: "EXECUTOR_QUEUE_SECONDS", default: "10", meaning: "time a job waits for its turn and a worker before it is answered with 503" },
     Setting { name: "EXECUTOR_GRACE_SECONDS", default: "9", meaning: "time that running jobs get to finish after SIGTERM" },
     Setting { name: "EXECUTOR_PRELOAD", default: "numpy,pandas", meaning: "modules that are imported before a job arrives, separated by commas; with none, common ones of the standard library are not either" },
     Setting { name: "EXECUTOR_RENEW_AFTER", default: "100000", meaning: "scripts after which the warm Python is replaced by a new one, without a pause; 0 for never (on Lambda never, because the platform renews its environments)" },

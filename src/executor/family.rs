@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use super::trouble::Trouble;
 use super::zygote::{Lifeline, StartError, Zygote};
 use crate::config::Renewal;
 use crate::sandbox::privileges::Installation;
@@ -18,7 +19,7 @@ use crate::sandbox::{Mechanism, Policy};
 use crate::telemetry::metrics::{Metrics, Zygote as Kind, ZygoteEnd};
 
 /// Between two attempts of something that failed: long enough not to take a processor, short enough to recover at once.
-pub const RETRY: Duration = Duration::from_millis(100);
+const RETRY: Duration = Duration::from_millis(100);
 
 /// A zygote that dies younger than this is not replaced at once.
 const INFANT: Duration = Duration::from_secs(1);
@@ -55,6 +56,8 @@ pub type Current = watch::Receiver<State>;
 pub struct Family {
     pub base: Current,
     pub preloaded: Current,
+    /// Failures to start the first one.
+    pub starts: Arc<Trouble>,
 }
 
 /// What zygotes are started with.
@@ -71,6 +74,8 @@ pub struct Parents {
     nursery: Nursery,
     base: watch::Sender<State>,
     preloaded: watch::Sender<State>,
+    starts: Arc<Trouble>,
+    preloads: Trouble,
 }
 
 /// A first zygote, and the preloaded one that was forked of it, if there is one.
@@ -98,7 +103,11 @@ impl Parents {
         nursery.metrics.zygote_started(Kind::Base);
         let (base, base_seen) = watch::channel(State::Up(zygote));
         let (preloaded, preloaded_seen) = watch::channel(State::Coming);
-        (Self { nursery, base, preloaded }, Family { base: base_seen, preloaded: preloaded_seen })
+        let starts = Arc::new(Trouble::new("start a zygote", Kind::Base));
+        // Scripts import them themselves then.
+        let preloads = Trouble::new("preload modules", Kind::Preloaded);
+        let family = Family { base: base_seen, preloaded: preloaded_seen, starts: Arc::clone(&starts) };
+        (Self { nursery, base, preloaded, starts, preloads }, family)
     }
 
     /// Replaces what dies, hangs or has done enough.
@@ -167,10 +176,11 @@ impl Parents {
             match Zygote::start(installation, policy, preload).await {
                 Ok((zygote, child)) => {
                     metrics.zygote_started(Kind::Base);
+                    self.starts.succeeded();
                     return Generation { base: Arc::new(zygote), child, preloaded: None };
                 }
                 Err(error) => {
-                    error!(%error, "a zygote did not start");
+                    self.starts.failed(&error.reason());
                     back_off.more();
                 }
             }
@@ -232,16 +242,15 @@ impl Parents {
                     generation.preloaded = Some(preloaded);
                     return generation;
                 }
-                Err(error) => {
-                    error!(%error, "cannot preload modules");
-                    back_off.more();
-                }
+                Err(_) => back_off.more(),
             }
         }
     }
 
     async fn fork_preloaded(&self, base: &Arc<Zygote>) -> Result<Preloaded, StartError> {
-        let (zygote, lifeline) = base.preload(&self.nursery.preload).await?;
+        let (zygote, lifeline) =
+            base.preload(&self.nursery.preload).await.inspect_err(|error| self.preloads.failed(&error.reason()))?;
+        self.preloads.succeeded();
         self.nursery.metrics.zygote_started(Kind::Preloaded);
         Ok(Preloaded { zygote: Arc::new(zygote), lifeline })
     }
@@ -259,28 +268,24 @@ impl Parents {
                 Some(preloaded) => Ok(preloaded),
                 None => self.fork_preloaded(base).await,
             };
-            match forked {
-                Ok(Preloaded { zygote, mut lifeline }) => {
-                    info!(modules = self.nursery.preload.join(","), "preloaded");
-                    self.preloaded.send_replace(State::Up(Arc::clone(&zygote)));
-                    tokio::select! {
-                        () = lifeline.ended() => warn!("the preloaded zygote has died; starting another"),
-                        () = zygote.condemned() => {
-                            // It may have been stopped: only the end of the first one is sure to take it along.
-                            warn!("the preloaded zygote does not work any more; starting both anew");
-                            return;
-                        }
+            if let Ok(Preloaded { zygote, mut lifeline }) = forked {
+                info!(modules = self.nursery.preload.join(","), "preloaded");
+                self.preloaded.send_replace(State::Up(Arc::clone(&zygote)));
+                tokio::select! {
+                    () = lifeline.ended() => warn!("the preloaded zygote has died; starting another"),
+                    () = zygote.condemned() => {
+                        // It may have been stopped: only the end of the first one is sure to take it along.
+                        warn!("the preloaded zygote does not work any more; starting both anew");
+                        return;
                     }
-                    zygote.retire();
-                    self.nursery.metrics.zygote_ended(Kind::Preloaded, ZygoteEnd::Died);
-                    self.preloaded.send_replace(State::Coming);
-                    back_off.after(born.elapsed());
                 }
-                Err(error) => {
-                    error!(%error, "cannot preload modules, so scripts have to import them themselves");
-                    self.preloaded.send_replace(State::Failed);
-                    back_off.more();
-                }
+                zygote.retire();
+                self.nursery.metrics.zygote_ended(Kind::Preloaded, ZygoteEnd::Died);
+                self.preloaded.send_replace(State::Coming);
+                back_off.after(born.elapsed());
+            } else {
+                self.preloaded.send_replace(State::Failed);
+                back_off.more();
             }
             back_off.pause().await;
         }

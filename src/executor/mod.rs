@@ -8,6 +8,7 @@ pub mod orphans;
 mod pool;
 mod posture;
 mod queue;
+mod trouble;
 mod worker;
 mod zygote;
 
@@ -30,9 +31,9 @@ use crate::sandbox::privileges::Installation;
 use crate::telemetry::metrics::{Metrics, Vitals};
 pub use collected::{Listener, Stream};
 use guard::Remains;
-use pool::Pool;
+use pool::{MAKE_LIMIT, Pool, Shortage};
 use queue::{Admission, Busy, Place, Queue};
-use worker::{Lost, Run};
+use worker::{Lost, Run, Worker};
 pub use zygote::StartError;
 
 /// How often a job is begun again when its worker is lost for no fault of the script. A script has no effect outside of
@@ -51,6 +52,9 @@ pub enum Unavailable {
     /// The service is going down.
     #[error("the service is shutting down")]
     ShuttingDown,
+    /// No worker could be made in time; the log says why.
+    #[error("no worker can be made for the script at the moment")]
+    NoWorker,
     /// Workers were lost again and again.
     #[error("the script's worker was lost")]
     Lost,
@@ -65,6 +69,7 @@ impl Unavailable {
         match self {
             Self::Busy { .. } => "busy",
             Self::ShuttingDown => "shutting_down",
+            Self::NoWorker => "no_worker",
             Self::Lost => "lost",
             Self::Fault => "fault",
         }
@@ -121,13 +126,26 @@ impl From<Busy> for Unavailable {
     }
 }
 
+impl From<Shortage> for Unavailable {
+    fn from(shortage: Shortage) -> Self {
+        match shortage {
+            Shortage::Late => Self::NoWorker,
+            Shortage::Stopped => Self::ShuttingDown,
+        }
+    }
+}
+
 /// A job's turn.
 pub struct Turn {
+    /// The worker that is to run it; none for a job without any time.
+    worker: Option<Worker>,
     /// Held until nothing is left of the job's worker.
     place: Place,
     /// Held until the job is answered.
     _admission: Admission,
     begun: Instant,
+    /// How long it waits for a worker.
+    until: Instant,
 }
 
 /// What the executor still does.
@@ -149,6 +167,8 @@ pub struct Executor {
     collect: Collect,
     metrics: Arc<Metrics>,
     queue: Arc<Queue>,
+    /// How long a job waits for its turn.
+    patience: Duration,
     phase: watch::Sender<Phase>,
 }
 
@@ -161,6 +181,7 @@ impl Executor {
             pool: Arc::new(pool),
             integrity: posture.policy.has(Mechanism::Seal).then(Integrity::of_this_process),
             queue: Queue::new(concurrency, posture.spare(), config.queue, config.queue_wait),
+            patience: config.queue_wait,
             posture,
             collect: Collect::new(config),
             metrics,
@@ -168,15 +189,31 @@ impl Executor {
         })
     }
 
-    /// What scripts have to work with; `None` while none can be run.
+    /// What scripts have to work with; `None` while that is not known.
     pub fn ready(&self) -> Option<Ready> {
         self.pool.ready().filter(|_| *self.phase.borrow() == Phase::Serving)
+    }
+
+    /// Explains why no script can be run; `None` if one can.
+    pub fn trouble(&self) -> Option<String> {
+        if *self.phase.borrow() != Phase::Serving {
+            return Some(Unavailable::ShuttingDown.to_string());
+        }
+        self.pool.trouble()
+    }
+
+    /// Tries again what failed, where only jobs do that otherwise: callers may stay away from a service that says that it can
+    /// run none.
+    pub async fn retry(&self) {
+        if *self.phase.borrow() == Phase::Serving {
+            self.pool.retry().await;
+        }
     }
 
     /// How it is doing.
     pub fn vitals(&self) -> Vitals {
         let (running, waiting) = self.queue.length();
-        Vitals { ready: self.ready().is_some(), running, waiting, ..self.pool.vitals() }
+        Vitals { ready: self.trouble().is_none(), running, waiting, ..self.pool.vitals() }
     }
 
     /// What locks scripts in on this host.
@@ -184,17 +221,35 @@ impl Executor {
         &self.posture
     }
 
-    /// Waits for a caller's turn, which waits no longer than it may, nor do too many.
-    pub async fn turn(&self, caller: &Caller) -> Result<Turn, Unavailable> {
-        let begun = Instant::now();
+    /// Waits for a caller's turn, which waits no longer than it may, nor do too many, and for a worker, for which it waits until
+    /// `latest` at most.
+    pub async fn turn(&self, caller: &Caller, job: &Job, latest: Option<Instant>) -> Result<Turn, Unavailable> {
         tokio::select! {
             biased;
             () = self.reached(Phase::Draining) => Err(Unavailable::ShuttingDown),
-            entered = self.queue.enter(caller).instrument(info_span!("queue")) => {
-                let (place, admission) = entered?;
-                Ok(Turn { place, _admission: admission, begun })
-            }
+            turn = self.line_up(caller, job, latest).instrument(info_span!("queue")) => turn,
         }
+    }
+
+    async fn line_up(&self, caller: &Caller, job: &Job, latest: Option<Instant>) -> Result<Turn, Unavailable> {
+        let begun = Instant::now();
+        let until = latest.map_or(begun + self.patience, |latest| latest.min(begun + self.patience));
+        let (mut place, admission) = self.queue.enter(caller).await?;
+        // A short script could be done before a timer tells that its time is over.
+        if job.timeout().is_zero() {
+            return Ok(Turn { worker: None, place, _admission: admission, begun, until });
+        }
+        // How long jobs take is not known from those that get no worker.
+        place.count(false);
+        let worker = self.worker(job, until).await?;
+        place.count(true);
+        Ok(Turn { worker: Some(worker), place, _admission: admission, begun, until })
+    }
+
+    /// Waits for a worker until then; as long as nothing has failed, also for one that is being made.
+    async fn worker(&self, job: &Job, until: Instant) -> Result<Worker, Unavailable> {
+        let deadline = if self.pool.trouble().is_some() { until } else { until.max(Instant::now() + MAKE_LIMIT) };
+        Ok(self.pool.take(job, deadline).await?)
     }
 
     /// Runs a job in its turn, and tells of what it prints meanwhile. Dropping the future ends the job.
@@ -212,15 +267,13 @@ impl Executor {
     }
 
     async fn attempt(&self, job: &Job, turn: Turn, listener: Option<&Listener>) -> Result<Outcome, Unavailable> {
-        let Turn { mut place, begun: queued, _admission } = turn;
-        if job.timeout().is_zero() {
-            // A short script could be done before a timer tells that its time is over.
+        let Turn { worker, mut place, begun: queued, until, _admission } = turn;
+        let Some(mut worker) = worker else {
             return Ok(Outcome::not_begun(Failure::TimedOut { limit: job.timeout() }, queued.elapsed()));
-        }
+        };
         let begun = Instant::now();
         for _ in 0..ATTEMPTS {
             let token = new_token().map_err(|error| fault(&error))?;
-            let worker = self.pool.take(job).await.ok_or(Unavailable::ShuttingDown)?;
             let queue = queued.elapsed();
             match worker.run(job, token, self.collect, place, listener).await {
                 Ok(Run { mut outcome, remains }) => {
@@ -238,6 +291,7 @@ impl Executor {
                     if begun.elapsed() > job.timeout() || is_known {
                         break;
                     }
+                    worker = self.worker(job, until).await?;
                 }
             }
         }

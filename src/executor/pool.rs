@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{debug, warn};
 
-use super::family::{Current, Family, Generation, Nursery, Parents, RETRY, State};
+use super::family::{Current, Family, Generation, Nursery, Parents, State};
 use super::guard::{Cgroups, Home, MakeError};
 use super::posture;
+use super::trouble::{Attempt, Attempts};
 use super::worker::Worker;
 use super::zygote::{StartError, Zygote};
 use crate::config::Config;
@@ -24,6 +26,21 @@ use crate::telemetry::metrics::{Metrics, Vitals, Zygote as Kind};
 /// How many workers of each zygote wait beyond those that may run. Jobs come in bursts, and a worker takes longer to make
 /// than most jobs to run; one that waits takes a few megabytes.
 const SPARE: usize = 4;
+
+/// Time in which a healthy host makes a worker, however busy it is.
+pub const MAKE_LIMIT: Duration = Duration::from_secs(1);
+
+/// The operation of which failures are told.
+const MAKE: &str = "make a worker";
+
+/// Reasons why a job gets no worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shortage {
+    /// None could be made in time.
+    Late,
+    /// The pool has stopped.
+    Stopped,
+}
 
 /// The workers that wait, and those who see to them.
 pub struct Pool {
@@ -74,7 +91,8 @@ impl Pool {
             Parked::Alone(Arc::new(Lone::new(home, first)))
         } else {
             let room = concurrency + SPARE;
-            let (base, preloaded) = (Shelf::new(home.clone(), room), Shelf::new(home.like(), room));
+            let base = Shelf::new(Kind::Base, home.clone(), room);
+            let preloaded = Shelf::new(Kind::Preloaded, home.like(), room);
             if let Ok(place) = base.room.try_acquire() {
                 place.forget();
             }
@@ -95,24 +113,63 @@ impl Pool {
         self.family.base.borrow().zygote().map(|zygote| zygote.ready.clone())
     }
 
-    /// A worker that waits for its job; `None` when the pool has stopped.
-    pub async fn take(&self, job: &Job) -> Option<Worker> {
-        match (&self.parked, self.kind(job)) {
-            (Parked::Apart { base, .. }, Kind::Base) => base.take().await,
-            (Parked::Apart { base, preloaded }, Kind::Preloaded) => {
-                let mut state = self.family.preloaded.clone();
-                let failed = async move { state.wait_for(|state| matches!(state, State::Failed)).await.is_ok() };
-                tokio::select! {
+    /// A worker that waits for its job.
+    pub async fn take(&self, job: &Job, deadline: Instant) -> Result<Worker, Shortage> {
+        let worker = async {
+            match (&self.parked, self.kind(job)) {
+                (Parked::Apart { base, preloaded }, Kind::Base) => tokio::select! {
+                    biased;
+                    worker = base.take() => worker,
+                    worker = async { base.attempts.trouble.begun().await; preloaded.take().await } => worker,
+                },
+                (Parked::Apart { base, preloaded }, Kind::Preloaded) => tokio::select! {
                     biased;
                     worker = preloaded.take() => worker,
-                    _ = failed => base.take().await,
+                    worker = async { self.preloaded_fails(preloaded, deadline).await; base.take().await } => worker,
+                },
+                (Parked::Alone(lone), kind) => {
+                    let (lone, family) = (Arc::clone(lone), self.family.clone());
+                    // Whoever does not wait for it any more does not leave one half made beside the next script.
+                    let taking = tokio::spawn(async move { lone.take(kind, &family, deadline).await });
+                    taking.await.unwrap_or(Err(Shortage::Stopped))
                 }
             }
-            (Parked::Alone(lone), kind) => {
-                let (lone, family) = (Arc::clone(lone), self.family.clone());
-                // Whoever does not wait for it any more does not leave one half made beside the next script.
-                tokio::spawn(async move { lone.take(kind, &family).await }).await.ok().flatten()
+        };
+        timeout_at(deadline, worker).await.unwrap_or(Err(Shortage::Late))
+    }
+
+    /// Waits until the preloaded zygote, or a worker of it, cannot be had, or not in time.
+    async fn preloaded_fails(&self, preloaded: &Shelf, deadline: Instant) {
+        let mut state = self.family.preloaded.clone();
+        tokio::select! {
+            _ = state.wait_for(|state| matches!(state, State::Failed)) => {}
+            () = preloaded.attempts.trouble.begun() => {}
+            () = sleep_until(last_moment(deadline)) => {}
+        }
+    }
+
+    /// Explains why no script can be run; `None` if one can.
+    pub fn trouble(&self) -> Option<String> {
+        if self.family.base.borrow().zygote().is_none() {
+            return Some(self.family.starts.cause().unwrap_or_else(|| "a zygote is being started".to_owned()));
+        }
+        match &self.parked {
+            Parked::Apart { base, preloaded } => {
+                let trouble = base.trouble()?;
+                // A worker of the preloaded zygote does for every job.
+                let is_helped = self.family.preloaded.borrow().zygote().is_some() && preloaded.trouble().is_none();
+                (!is_helped).then_some(trouble)
             }
+            Parked::Alone(lone) => lone.attempts.trouble.cause(),
+        }
+    }
+
+    /// Tries again what failed, where only jobs do that otherwise.
+    pub async fn retry(&self) {
+        if let Parked::Alone(lone) = &self.parked {
+            let (lone, family) = (Arc::clone(lone), self.family.clone());
+            // As for a job.
+            let _ = tokio::spawn(async move { lone.retry(&family).await }).await;
         }
     }
 
@@ -165,11 +222,18 @@ struct Shelf {
     /// A permit for each worker that there is room for.
     room: Semaphore,
     guards: Home,
+    attempts: Attempts,
 }
 
 impl Shelf {
-    fn new(guards: Home, room: usize) -> Arc<Self> {
-        Arc::new(Self { parked: Mutex::default(), unclaimed: Semaphore::new(0), room: Semaphore::new(room), guards })
+    fn new(kind: Kind, guards: Home, room: usize) -> Arc<Self> {
+        let (unclaimed, room) = (Semaphore::new(0), Semaphore::new(room));
+        Arc::new(Self { parked: Mutex::default(), unclaimed, room, guards, attempts: Attempts::new(MAKE, kind) })
+    }
+
+    /// Explains why there is no worker; `None` if one waits or may be made.
+    fn trouble(&self) -> Option<String> {
+        self.attempts.trouble.cause().filter(|_| self.parked() == 0)
     }
 
     fn parked(&self) -> usize {
@@ -182,13 +246,14 @@ impl Shelf {
     }
 
     /// The worker that was made last: what it uses is most likely still in the processor's caches.
-    async fn take(&self) -> Option<Worker> {
+    async fn take(&self) -> Result<Worker, Shortage> {
+        let _waiting = self.attempts.wait();
         loop {
-            self.unclaimed.acquire().await.ok()?.forget();
-            let worker = self.parked.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            self.unclaimed.acquire().await.map_err(|_| Shortage::Stopped)?.forget();
+            let worker = self.parked.lock().unwrap_or_else(PoisonError::into_inner).pop().ok_or(Shortage::Stopped)?;
             self.room.add_permits(1);
             if worker.is_alive() {
-                return Some(worker);
+                return Ok(worker);
             }
             warn!("a parked worker has died");
         }
@@ -206,17 +271,13 @@ impl Shelf {
     /// Makes a worker, however often that takes; `None` when there will never be a zygote again.
     async fn make(&self, current: &mut Current) -> Option<Worker> {
         loop {
+            let attempt = self.attempts.next().await;
             let zygote = Arc::clone(current.wait_for(|state| state.zygote().is_some()).await.ok()?.zygote()?);
-            match make(&self.guards, &zygote).await {
-                Ok(worker) if zygote.is_retired() => {
-                    worker.end().await;
-                    continue;
-                }
-                Ok(worker) => return Some(worker),
-                Err(error) => warn!(%error, "cannot make a worker"),
+            match attempted(attempt, make(&self.guards, &zygote).await) {
+                Some(worker) if zygote.is_retired() => worker.end().await,
+                Some(worker) => return Some(worker),
+                None => {}
             }
-            drop(zygote);
-            tokio::time::sleep(RETRY).await;
         }
     }
 
@@ -226,8 +287,11 @@ impl Shelf {
         const LOOK: Duration = Duration::from_secs(1);
         const PAUSE: Duration = Duration::from_millis(20);
         loop {
-            if tokio::time::timeout(LOOK, current.changed()).await.is_ok_and(|changed| changed.is_err()) {
-                return;
+            match tokio::time::timeout(LOOK, current.changed()).await {
+                Ok(Err(_)) => return,
+                // What failed was the zygote that is gone.
+                Ok(Ok(())) => self.attempts.trouble.forget(),
+                Err(_) => {}
             }
             self.guards.clear_retired();
             while let Some(worker) = self.take_useless() {
@@ -262,11 +326,13 @@ struct Lone {
     preloaded: Home,
     /// Held while one is made.
     parked: AsyncMutex<Option<(Kind, Worker)>>,
+    attempts: Attempts,
 }
 
 impl Lone {
     fn new(base: Home, first: Worker) -> Self {
-        Self { preloaded: base.like(), base, parked: AsyncMutex::new(Some((Kind::Base, first))) }
+        let parked = AsyncMutex::new(Some((Kind::Base, first)));
+        Self { preloaded: base.like(), base, parked, attempts: Attempts::new(MAKE, Kind::Base) }
     }
 
     /// None while one is being made.
@@ -276,56 +342,80 @@ impl Lone {
     }
 
     /// A preloaded worker does for every job.
-    async fn take(&self, kind: Kind, family: &Family) -> Option<Worker> {
-        let mut parked = self.parked.lock().await;
-        let worker = self.find(&mut parked, kind, family).await;
+    async fn take(&self, kind: Kind, family: &Family, deadline: Instant) -> Result<Worker, Shortage> {
+        let _waiting = self.attempts.wait();
+        let mut parked = timeout_at(deadline, self.parked.lock()).await.map_err(|_| Shortage::Late)?;
+        let worker = self.find(&mut parked, kind, family, deadline).await;
         // While a script runs, the only guard is its worker's.
         self.base.clear();
         self.preloaded.clear();
         worker
     }
 
-    async fn find(&self, parked: &mut Option<(Kind, Worker)>, kind: Kind, family: &Family) -> Option<Worker> {
+    async fn find(
+        &self,
+        parked: &mut Option<(Kind, Worker)>,
+        kind: Kind,
+        family: &Family,
+        deadline: Instant,
+    ) -> Result<Worker, Shortage> {
         if let Some((found, worker)) = parked.take() {
             let suits =
                 found == Kind::Preloaded || kind == Kind::Base || matches!(*family.preloaded.borrow(), State::Failed);
             if suits && worker.is_alive() {
-                return Some(worker);
+                return Ok(worker);
             }
             worker.end().await;
         }
         loop {
-            let (kind, zygote) = Self::parent(kind, family).await?;
-            match make(self.guards(kind), &zygote).await {
-                Ok(worker) => return Some(worker),
-                Err(error) => warn!(%error, "cannot make a worker"),
+            // What is begun is not broken off: one half made must not be there beside the next script.
+            let begin = async { (self.attempts.next().await, Self::parent(kind, family, deadline).await) };
+            let (attempt, parent) = timeout_at(deadline, begin).await.map_err(|_| Shortage::Late)?;
+            let (kind, zygote) = parent.ok_or(Shortage::Stopped)?;
+            match attempted(attempt, make(self.guards(kind), &zygote).await) {
+                Some(worker) if Instant::now() < deadline => return Ok(worker),
+                // The job may have been answered already.
+                Some(worker) => *parked = Some((kind, worker)),
+                None => {}
             }
-            drop(zygote);
-            tokio::time::sleep(RETRY).await;
+            if parked.is_some() {
+                return Err(Shortage::Late);
+            }
         }
     }
 
+    /// To be called while no script runs. If it fails, the next job tries again, or whoever asks how the service is.
     async fn refill(&self, family: &Family) {
         let mut parked = self.parked.lock().await;
-        if parked.is_some() {
-            return;
+        if parked.is_none() {
+            self.park(&mut parked, self.attempts.next().await, family).await;
         }
+    }
+
+    /// Tries again what has failed, if it is time. No script runs then: its worker would have been the last attempt, and none
+    /// that failed.
+    async fn retry(&self, family: &Family) {
+        let Ok(mut parked) = self.parked.try_lock() else { return };
+        if let Some(attempt) = self.attempts.next_due() {
+            self.park(&mut parked, attempt, family).await;
+        }
+    }
+
+    async fn park(&self, parked: &mut Option<(Kind, Worker)>, attempt: Attempt<'_>, family: &Family) {
         let preloaded = family.preloaded.borrow().zygote().cloned().map(|zygote| (Kind::Preloaded, zygote));
         let base = || family.base.borrow().zygote().cloned().map(|zygote| (Kind::Base, zygote));
         let Some((kind, zygote)) = preloaded.or_else(base) else { return };
-        match make(self.guards(kind), &zygote).await {
-            Ok(worker) => *parked = Some((kind, worker)),
-            // The next job tries again.
-            Err(error) => warn!(%error, "cannot make a worker"),
-        }
+        *parked = attempted(attempt, make(self.guards(kind), &zygote).await).map(|worker| (kind, worker));
     }
 
     /// A zygote for a job of this kind; `None` when there will never be one again.
-    async fn parent(kind: Kind, family: &Family) -> Option<(Kind, Arc<Zygote>)> {
+    async fn parent(kind: Kind, family: &Family, deadline: Instant) -> Option<(Kind, Arc<Zygote>)> {
         if kind == Kind::Preloaded {
             let mut preloaded = family.preloaded.clone();
-            let known = preloaded.wait_for(|state| !matches!(state, State::Coming)).await.ok()?;
-            if let State::Up(zygote) = &*known {
+            let known = preloaded.wait_for(|state| !matches!(state, State::Coming));
+            if let Ok(known) = timeout_at(last_moment(deadline), known).await
+                && let State::Up(zygote) = &*known.ok()?
+            {
                 return Some((Kind::Preloaded, Arc::clone(zygote)));
             }
         }
@@ -345,6 +435,25 @@ impl Lone {
         self.parked.lock().await.take();
         self.base.clear();
         self.preloaded.clear();
+    }
+}
+
+/// When a job stops waiting for a preloaded worker: late, a worker that has yet to import what the script needs is better than none.
+fn last_moment(deadline: Instant) -> Instant {
+    deadline.checked_sub(MAKE_LIMIT).unwrap_or(deadline)
+}
+
+/// What came of an attempt, which is noted.
+fn attempted(attempt: Attempt<'_>, made: Result<Worker, MakeError>) -> Option<Worker> {
+    match made {
+        Ok(worker) => {
+            attempt.succeeded();
+            Some(worker)
+        }
+        Err(error) => {
+            attempt.failed(&error);
+            None
+        }
     }
 }
 

@@ -72,6 +72,8 @@ struct Taken {
     queue: Arc<Queue>,
     id: Id,
     since: Instant,
+    /// Whether the time that it is held tells how long jobs take.
+    counts: bool,
 }
 
 /// A job's room to wait or run. It is given back when this is dropped.
@@ -147,7 +149,8 @@ impl Queue {
                 state.lines.push_back(line);
             }
             let Some(ticket) = next else { continue };
-            let place = Place(Some(Taken { queue: Arc::clone(self), id: id.clone(), since: Instant::now() }));
+            let place =
+                Place(Some(Taken { queue: Arc::clone(self), id: id.clone(), since: Instant::now(), counts: true }));
             match ticket.place.send(place) {
                 Ok(()) => {
                     state.taken += 1;
@@ -160,7 +163,7 @@ impl Queue {
         self.taken.send_replace(state.taken);
     }
 
-    fn release(self: &Arc<Self>, Taken { id, since, .. }: &Taken) {
+    fn release(self: &Arc<Self>, Taken { id, since, counts, .. }: &Taken) {
         let mut state = self.lock();
         state.taken -= 1;
         if let Some(running) = state.running.get_mut(id) {
@@ -169,8 +172,10 @@ impl Queue {
                 state.running.remove(id);
             }
         }
-        let took = since.elapsed();
-        state.means.entry(id.clone()).and_modify(|mean| *mean = with_sample(*mean, took)).or_insert(took);
+        if *counts {
+            let took = since.elapsed();
+            state.means.entry(id.clone()).and_modify(|mean| *mean = with_sample(*mean, took)).or_insert(took);
+        }
         self.give_places(&mut state);
         state.forget_if_gone(id);
     }
@@ -269,6 +274,15 @@ fn with_sample(mean: Duration, sample: Duration) -> Duration {
 
 fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+impl Place {
+    /// Decides whether the time that it is held tells how long jobs take.
+    pub fn count(&mut self, counts: bool) {
+        if let Some(taken) = &mut self.0 {
+            taken.counts = counts;
+        }
+    }
 }
 
 impl Drop for Place {

@@ -50,6 +50,17 @@ pub enum StartError {
     Promises(Vec<String>),
 }
 
+impl StartError {
+    /// The cause alone, for messages that say what failed.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Spawn(error) => error.to_string(),
+            Self::Zygote(reason) | Self::Worker(reason) => reason.clone(),
+            Self::Promises(_) => self.to_string(),
+        }
+    }
+}
+
 /// A warm Python that forks.
 pub struct Zygote {
     socket: Mutex<AsyncFd<OwnedFd>>,

@@ -15,6 +15,10 @@ use crate::sandbox::posture::Posture;
 #[derive(Serialize, ToSchema)]
 struct Health<'a> {
     status: &'static str,
+    /// Why no script can be run, while none can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    cause: Option<String>,
     /// Python's version, while scripts can be run.
     python: Option<String>,
     /// Promise by promise, what keeps it on this host.
@@ -35,12 +39,13 @@ struct Health<'a> {
     )
 )]
 pub async fn health(State(service): State<Arc<Service>>) -> Reply {
-    let python = service.executor.ready().map(|ready| ready.python);
-    let posture = service.executor.posture();
-    let (code, status) = match python {
-        None => (StatusCode::SERVICE_UNAVAILABLE, "no script can be run at the moment"),
-        Some(_) if posture.broken().is_empty() => (StatusCode::OK, "every promise is kept"),
-        Some(_) => (StatusCode::OK, "not every promise is kept"),
+    service.executor.retry().await;
+    let (cause, posture) = (service.executor.trouble(), service.executor.posture());
+    let (code, status) = match cause {
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "no script can be run at the moment"),
+        None if posture.broken().is_empty() => (StatusCode::OK, "every promise is kept"),
+        None => (StatusCode::OK, "not every promise is kept"),
     };
-    Reply::json(code, &Health { status, python, posture })
+    let python = service.executor.ready().filter(|_| cause.is_none()).map(|ready| ready.python);
+    Reply::json(code, &Health { status, cause, python, posture })
 }

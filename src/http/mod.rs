@@ -79,6 +79,8 @@ struct Call {
     record: Arc<Record>,
     /// The front door's limit on the answer.
     limit: Option<ReplyLimit>,
+    /// The front door's limit on the time.
+    deadline: Option<Deadline>,
     /// The body's place in the account of all bodies.
     _held: Box<dyn Send + Sync>,
 }
@@ -120,7 +122,7 @@ impl Service {
             None => job,
         };
         record.job(&job, size);
-        Ok(Call { job, caller, record, limit, _held: Box::new(held) })
+        Ok(Call { job, caller, record, limit, deadline, _held: Box::new(held) })
     }
 
     /// Parses a body. Large ones are parsed one at a time, beside the threads that serve all callers.
@@ -142,16 +144,17 @@ impl Service {
     /// Runs a job to its end.
     async fn run(&self, call: &Call) -> Result<Outcome, Unavailable> {
         let ended = async {
-            let turn = self.turn(&call.caller).await?;
+            let turn = self.turn(call).await?;
             self.executor.run_in_turn(&call.job, turn, None).await
         };
         call.record.ended(ended.await)
     }
 
     /// Waits for a caller's turn. While too many answers are unread it is not waited for, and does not come either.
-    async fn turn(&self, caller: &Caller) -> Result<Turn, Unavailable> {
+    async fn turn(&self, call: &Call) -> Result<Turn, Unavailable> {
         self.unread.check()?;
-        let turn = self.executor.turn(caller).await?;
+        let latest = call.deadline.map(|deadline| deadline.0.into());
+        let turn = self.executor.turn(&call.caller, &call.job, latest).await?;
         self.unread.check().map(|()| turn)
     }
 

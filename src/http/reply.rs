@@ -17,6 +17,9 @@ use crate::outcome::Usage;
 /// However long the queue is, seconds.
 const MAX_RETRY: u64 = 60;
 
+/// Until a service that can make no worker tries again by itself, seconds.
+const NO_WORKER_RETRY: u64 = 5;
+
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// A response to be.
@@ -111,6 +114,7 @@ impl From<Unavailable> for Reply {
         let unavailable = || Self::error(StatusCode::SERVICE_UNAVAILABLE, &reason.to_string());
         match reason {
             Unavailable::Busy { retry } => unavailable().retry_after(retry.as_secs().clamp(1, MAX_RETRY)),
+            Unavailable::NoWorker => unavailable().retry_after(NO_WORKER_RETRY),
             Unavailable::Lost => unavailable().retry_after(1),
             Unavailable::ShuttingDown => unavailable().retry_after(5),
             Unavailable::Fault => Self::fault(),

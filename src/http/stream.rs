@@ -47,7 +47,7 @@ pub async fn answer(service: Arc<Service>, call: Call) -> Result<Response, Reply
 
 async fn run_job(service: Arc<Service>, call: Call, listener: Arc<Listener>, begun: oneshot::Sender<()>) -> Ended {
     let ended = async {
-        let turn = service.turn(&call.caller).await?;
+        let turn = service.turn(&call).await?;
         let _ = begun.send(());
         service.executor.run_in_turn(&call.job, turn, Some(&listener)).await
     };

@@ -150,7 +150,8 @@ impl Phase {
 impl Zygote {
     const BOTH: [Self; 2] = [Self::Base, Self::Preloaded];
 
-    fn word(self) -> &'static str {
+    /// For the log and for metrics.
+    pub fn word(self) -> &'static str {
         match self {
             Self::Base => "base",
             Self::Preloaded => "preloaded",

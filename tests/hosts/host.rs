@@ -63,7 +63,12 @@ impl Host {
 
     /// The same in a cgroup, for hosts that are no container image.
     pub fn start_in(self, group: &MemoryGroup, variables: &[(&str, &str)]) -> Service {
-        let words = [group.entrance(), self.words()].concat();
+        self.start_behind(&group.entrance(), variables)
+    }
+
+    /// The same behind words that start a command.
+    pub fn start_behind(self, entrance: &[OsString], variables: &[(&str, &str)]) -> Service {
+        let words = [entrance, &self.words()].concat();
         let front = Front::Http(Server::launch(wrapped(&words, &server::command(variables))));
         Service { front, _image: None }
     }
@@ -136,16 +141,20 @@ impl Service {
     }
 
     /// Runs a script by `/v1/run`, with further fields of the request. On Lambda it comes as an event of an HTTP API.
-    pub async fn run_with(&self, script: &str, mut fields: Value) -> Told {
-        let emulator = match &self.front {
-            Front::Http(server) => return server.run_with(script, fields).await,
-            Front::Lambda(emulator) => emulator,
-        };
+    pub async fn run_with(&self, script: &str, fields: Value) -> Told {
+        match &self.front {
+            Front::Http(server) => server.run_with(script, fields).await,
+            Front::Lambda(_) => Told::new(self.reply_of_event(script, fields).await),
+        }
+    }
+
+    /// On Lambda: whatever is answered to an event that asks for that.
+    pub async fn reply_of_event(&self, script: &str, mut fields: Value) -> Reply {
         fields["script"] = dedent(script).into();
         let mut event: Value = serde_json::from_str(include_str!("../../events/http-api.json")).expect("it is JSON");
         event["rawPath"] = "/v1/run".into();
         event["body"] = fields.to_string().into();
-        let (status, answer) = emulator.try_invoke(event.to_string()).await;
+        let (status, answer) = self.emulator().try_invoke(event.to_string()).await;
         assert_eq!(status, 200, "the invocation failed: {answer}\n{}", self.log());
         let answer: Value = serde_json::from_str(&answer).expect("it is JSON");
         let headers = answer["headers"].as_object().expect("there are headers").iter();
@@ -153,7 +162,7 @@ impl Service {
         let headers = headers.filter_map(header).collect();
         let status = answer["statusCode"].as_u64().and_then(|status| status.try_into().ok()).expect("a status");
         let body = answer["body"].as_str().expect("a body").as_bytes().to_vec();
-        Told::new(Reply::new(status, headers, body).with_log(self.log()))
+        Reply::new(status, headers, body).with_log(self.log())
     }
 
     /// On Lambda: the status of the invocation and what it was answered with, also where the function failed.
@@ -165,6 +174,13 @@ impl Service {
     /// A plain script gets its right answer.
     pub async fn is_well(&self) {
         self.execute("def main():\n    print('well')\n    return 2 + 3").await.succeeds("5", "well\n");
+    }
+
+    pub fn server(&self) -> &Server {
+        match &self.front {
+            Front::Http(server) => server,
+            Front::Lambda(_) => panic!("Lambda has no server"),
+        }
     }
 
     pub fn emulator(&self) -> &Emulator {

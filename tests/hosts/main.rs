@@ -20,6 +20,7 @@ mod processes;
 mod sabotage;
 mod sealed;
 mod shared;
+mod trouble;
 
 use std::time::Duration;
 
