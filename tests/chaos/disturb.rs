@@ -1,6 +1,7 @@
 //! What is done to a service while honest callers go on: data, as the attacks are.
 
 mod attacks;
+mod broken;
 mod cuts;
 mod descriptors;
 mod disk;
@@ -58,6 +59,7 @@ pub fn disturbances() -> Vec<Disturbance> {
         descriptors::disturbances(),
         disk::disturbances(),
         processes::disturbances(),
+        broken::disturbances(),
         memory::disturbances(),
         cuts::disturbances(),
         attacks::disturbances(),

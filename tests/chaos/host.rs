@@ -7,17 +7,21 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Fallible;
+use super::forks::Forks;
 use super::groups::Groups;
 use super::listening;
-use super::place::Place;
+use super::place::{Place, Runtime, unique};
 use super::process::{Owned, Watched, descendants};
 use super::tree::Tree;
 
 /// What a start, or coming to rest, may take.
 pub const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Time until a service that can make no worker has used up those that waited, and says so.
+const UNWELL: Duration = Duration::from_secs(20);
 
 /// How many scripts the service runs at a time: the same on every machine, because it bounds what there is at rest.
 pub const CONCURRENCY: usize = 2;
@@ -52,6 +56,11 @@ impl Posture {
 pub struct Host {
     process: Owned,
     pub groups: Groups,
+    pub forks: Forks,
+    /// Files of its own that it runs with.
+    pub runtime: Runtime,
+    /// A /dev/null of its own; removed when dropped.
+    _null: Null,
     pub posture: Posture,
     pub address: SocketAddr,
     /// The service's own process.
@@ -65,17 +74,21 @@ pub struct Host {
 impl Host {
     /// Its log goes to the file too, where there is one.
     pub fn start(place: &Place, posture: Posture, seed: u64, log: Option<File>) -> Fallible<Self> {
-        let groups = Groups::make();
+        let (groups, runtime, null) = (Groups::make(), place.copy_runtime()?, Null::make()?);
         let (heard, listening) = mpsc::channel();
         let log = Mutex::new(log);
-        let process = Owned::spawn(command(place, posture, &groups), move |line| {
-            if let Ok(Some(file)) = log.lock().as_deref_mut() {
-                let _ = writeln!(file, "{line}");
-            }
-            if let Some(address) = listening::address(line) {
-                let _ = heard.send(address);
-            }
-        });
+        let command = command(place, posture, &groups, &runtime, &null);
+        let start = || {
+            Owned::spawn(command, move |line| {
+                if let Ok(Some(file)) = log.lock().as_deref_mut() {
+                    let _ = writeln!(file, "{line}");
+                }
+                if let Some(address) = listening::address(line) {
+                    let _ = heard.send(address);
+                }
+            })
+        };
+        let (process, forks) = Forks::around(start)?;
         let blame = |words: &str| format!("{}: {words}\n{}", posture.name(), process.log());
         let address = listening.recv_timeout(PATIENCE).map_err(|_| blame("the service does not listen"))?;
         let service = match posture {
@@ -83,7 +96,8 @@ impl Host {
             Posture::Container => only_child(process.id()).ok_or_else(|| blame("the jail has no child"))?,
         };
         make_tmp_small(service, posture).map_err(|words| blame(&words))?;
-        Ok(Self { process, groups, posture, address, service, dice: Dice::new(seed), next_attack: AtomicUsize::new(0) })
+        let (dice, next_attack) = (Dice::new(seed), AtomicUsize::new(0));
+        Ok(Self { process, groups, forks, runtime, _null: null, posture, address, service, dice, next_attack })
     }
 
     /// Fails if the service has ended, whatever the reason.
@@ -101,22 +115,69 @@ impl Host {
         tree.ok_or_else(|| format!("the service does not come to rest\n{}", self.process.log()))
     }
 
+    /// Waits until the service says that it can run no script, for a cause with these words; gives the cause.
+    pub async fn unwell(&self, words: &str) -> Fallible<String> {
+        const AGAIN: Duration = Duration::from_millis(50);
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build();
+        let client = client.map_err(|error| error.to_string())?;
+        let (begun, url) = (Instant::now(), format!("http://{}/health", self.address));
+        loop {
+            // Where the service has no descriptor left, the next one may be answered.
+            let answer = match client.get(&url).send().await {
+                Ok(answer) => (answer.status().as_u16(), answer.text().await.unwrap_or_default()),
+                Err(error) => (0, error.to_string()),
+            };
+            let health: serde_json::Value = serde_json::from_str(&answer.1).unwrap_or_default();
+            match health["cause"].as_str() {
+                Some(cause) if answer.0 == 503 && cause.contains(words) => return Ok(cause.to_owned()),
+                _ if begun.elapsed() < UNWELL => tokio::time::sleep(AGAIN).await,
+                _ => return Err(format!("/health does not say {words:?}: {answer:?}\n{}", self.process.log())),
+            }
+        }
+    }
+
     /// /tmp as the service sees it.
     pub fn tmp(&self) -> PathBuf {
         format!("/proc/{}/root/tmp", self.service).into()
     }
 }
 
+/// A device like /dev/null, for one service. Removed when dropped.
+struct Null(PathBuf);
+
+impl Null {
+    fn make() -> Fallible<Self> {
+        let null = Self(std::env::temp_dir().join(format!("py-executor-chaos-null-{}", unique())));
+        let mut make = Command::new("mknod");
+        make.arg("--mode=666").arg(&null.0).args(["c", "1", "3"]);
+        match make.status() {
+            Ok(status) if status.success() => Ok(null),
+            failed => Err(format!("mknod {}: {failed:?}", null.0.display())),
+        }
+    }
+}
+
+impl Drop for Null {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 /// The server in mounts and groups of its own, on loopback, at any free port.
-fn command(place: &Place, posture: Posture, groups: &Groups) -> Command {
+fn command(place: &Place, posture: Posture, groups: &Groups, runtime: &Runtime, null: &Null) -> Command {
     let mut words = groups.entrance();
     match posture {
-        Posture::Linux => words.extend(["unshare", "--mount", "--propagation", "private"].map(str::to_owned)),
+        Posture::Linux => {
+            let bind = r#"mount --bind "$1" /dev/null && shift && exec "$@""#;
+            let enter = ["unshare", "--mount", "--propagation", "private", "sh", "-c", bind, "sh"];
+            words.extend(enter.map(str::to_owned));
+            words.push(null.0.display().to_string());
+        }
         Posture::Container => words.extend([&*place.jail.to_string_lossy(), "container", "--"].map(str::to_owned)),
     }
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]).arg(&place.server).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-    command.env("EXECUTOR_HOST", "127.0.0.1").env("PORT", "0").env("EXECUTOR_RUNTIME", &place.runtime);
+    command.env("EXECUTOR_HOST", "127.0.0.1").env("PORT", "0").env("EXECUTOR_RUNTIME", runtime.path());
     command.env("EXECUTOR_CONCURRENCY", CONCURRENCY.to_string());
     command
 }

@@ -1,6 +1,8 @@
 //! Where the programs are that the suite starts.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Fallible;
 
@@ -27,4 +29,36 @@ impl Place {
         }
         Ok(place)
     }
+    /// Makes a runtime of one service's own, of links to the same files.
+    pub fn copy_runtime(&self) -> Fallible<Runtime> {
+        let parent = self.runtime.parent().ok_or("the runtime is the root directory")?;
+        let copy = Runtime(parent.join(format!("chaos-{}", unique())));
+        let mut link = Command::new("cp");
+        link.args(["--archive", "--link"]).arg(&self.runtime).arg(&copy.0);
+        match link.status() {
+            Ok(status) if status.success() => Ok(copy),
+            failed => Err(format!("cp to {}: {failed:?}", copy.0.display())),
+        }
+    }
+}
+
+/// The files of a runtime. Removed when dropped.
+pub struct Runtime(PathBuf);
+
+impl Runtime {
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A name that no other service, and no other run, has.
+pub fn unique() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }

@@ -6,11 +6,14 @@
 mod attack;
 mod disturb;
 mod footprint;
+mod forks;
 mod groups;
 mod honest;
 mod host;
 mod judge;
 mod ledger;
+#[path = "../filter/listener.rs"]
+mod listener;
 #[path = "../support/listening.rs"]
 mod listening;
 mod load;

@@ -1,4 +1,4 @@
-//! A filter that tells of what it refuses (seccomp_unotify(2)). The only unsafe code of these tests.
+//! A filter that asks about calls (seccomp_unotify(2)). The only unsafe code of these tests.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 pub struct Listener(OwnedFd);
 
 impl Listener {
-    /// Filters this thread, and all that it starts, by `program`. no_new_privs must be set.
+    /// Filters this thread, and all that it starts, by `program`. As root, or with no_new_privs set.
     pub fn install(program: &[libc::sock_filter]) -> io::Result<Self> {
         let length = u16::try_from(program.len()).map_err(io::Error::other)?;
         let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
@@ -39,9 +39,10 @@ impl Listener {
         }
     }
 
-    /// Lets a call fail with this errno.
-    pub fn refuse(&self, id: u64, errno: i32) -> io::Result<()> {
-        let mut response = libc::seccomp_notif_resp { id, val: 0, error: -errno, flags: 0 };
+    /// Lets a call fail with this errno, or go on if it is 0.
+    pub fn answer(&self, id: u64, errno: i32) -> io::Result<()> {
+        let flags = if errno == 0 { libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32 } else { 0 };
+        let mut response = libc::seccomp_notif_resp { id, val: 0, error: -errno, flags };
         // SAFETY: the request reads one structure of this type, which outlives the call.
         match unsafe { libc::ioctl(self.0.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut response) } {
             0 => Ok(()),

@@ -93,7 +93,7 @@ fn record(listener: &Listener, thread: u32) -> Vec<Call> {
         let action = crate::answer(&filter, &call);
         assert_eq!(action & libc::SECCOMP_RET_ACTION_FULL, libc::SECCOMP_RET_ERRNO, "{call:?}");
         let errno = (action & libc::SECCOMP_RET_DATA).cast_signed();
-        let _ = listener.refuse(notification.id, errno);
+        let _ = listener.answer(notification.id, errno);
         if notification.pid != thread && !refused.contains(&call) {
             refused.push(call);
         }

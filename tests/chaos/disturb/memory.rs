@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{Disturbance, KILLS, LINUX};
+use super::{Disturbance, KILLS, LINUX, NONE};
 use crate::suite::Fallible;
 use crate::suite::host::Host;
 
@@ -17,13 +17,20 @@ const HOG: &str = "def main():\n    held = [bytearray(b'x') * (1 << 20) for _ in
                    import time\n    time.sleep(0.2)\n    return len(held)\n";
 
 pub fn disturbances() -> Vec<Disturbance> {
-    vec![Disturbance {
-        name: "no-memory",
-        purpose: "the kernel's OOM killer is called, again and again",
-        excuses: KILLS,
-        postures: LINUX,
-        act: |host, time| Box::pin(no_memory(host, time)),
-    }]
+    let lack = |name, purpose, excuses, act| Disturbance { name, purpose, excuses, postures: LINUX, act };
+    vec![
+        lack("no-memory", "the kernel's OOM killer is called, again and again", KILLS, |host, time| {
+            Box::pin(no_memory(host, time))
+        }),
+        lack("no-fork", "forks fail for want of memory", NONE, |host, time| Box::pin(no_fork(host, time))),
+    ]
+}
+
+async fn no_fork(host: &Host, time: Duration) -> Fallible<String> {
+    let _failing = host.forks.fail();
+    let cause = host.unwell("Cannot allocate memory").await?;
+    tokio::time::sleep(time).await;
+    Ok(cause)
 }
 
 async fn no_memory(host: &Host, time: Duration) -> Fallible<String> {
