@@ -9,7 +9,7 @@ use super::Options;
 use super::host::Host;
 use super::judge::{Circumstances, Judge, Trouble};
 use super::reply::Reply;
-use super::scenario::Step;
+use super::scenario::{Kind, Step};
 use super::target::{Http, Target};
 
 /// A target, ready to be attacked.
@@ -51,25 +51,30 @@ impl Bench {
         }
     }
 
-    /// Runs a step and judges its answer.
+    /// Runs a step of an attack and judges its answer.
     pub async fn step(&self, step: &Step) -> Result<Reply, Trouble> {
+        self.step_of(Kind::Attack, step).await
+    }
+
+    /// The same for a scenario of any kind.
+    pub async fn step_of(&self, kind: Kind, step: &Step) -> Result<Reply, Trouble> {
         let reply = self.send(&step.request(), step.timeout).await.map_err(Trouble::Broken)?;
-        let circumstances = self.circumstances(step.timeout);
+        let circumstances = self.circumstances(kind, step.timeout);
         match step.judge.judge(&reply, &circumstances) {
             Ok(()) => Ok(reply),
             Err(words) => Err(Trouble::Broken(format!("{}{words}", about(step)))),
         }
     }
 
-    pub fn circumstances(&self, timeout: f64) -> Circumstances {
-        Circumstances { timeout, slack: self.options.slack, sealed: self.host.sealed() }
+    pub fn circumstances(&self, kind: Kind, timeout: f64) -> Circumstances {
+        Circumstances::new(kind, self.host.sealed(), timeout, self.options.slack)
     }
 
     /// A plain script gets its right answer.
     pub async fn is_well(&self) -> Result<(), String> {
         let script = "def main():\n    print('well')\n    return 2 + 3\n";
         let reply = self.send(&json!({ "script": script }), 30.0).await?;
-        Judge::Prints(json!(5), "well\n").judge(&reply, &self.circumstances(30.0))
+        Judge::Prints(json!(5), "well\n").judge(&reply, &self.circumstances(Kind::Use, 30.0))
     }
 }
 

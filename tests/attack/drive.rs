@@ -19,14 +19,14 @@ pub async fn drive(bench: &Bench, scenario: &Scenario) -> Outcome {
         Drive::Scripts(steps) => {
             let mut broken = Vec::new();
             for step in steps(bench) {
-                match bench.step(&step).await {
+                match bench.step_of(scenario.kind, &step).await {
                     Err(Trouble::Broken(words)) if broken.len() < 3 => broken.push(words),
                     outcome => drop(outcome?),
                 }
             }
             if broken.is_empty() { Ok(()) } else { Err(Trouble::Broken(broken.join("\n"))) }
         }
-        Drive::Together(steps) => together::both(bench, &steps(bench)).await,
+        Drive::Together(steps) => together::both(bench, scenario.kind, &steps(bench)).await,
         Drive::Course(course) => course(bench).await,
         Drive::Http(course) => {
             bench.http()?;

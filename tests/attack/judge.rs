@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::reply::Reply;
+use super::scenario::Kind;
 
 /// Why a scenario is not simply right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,10 +52,17 @@ pub enum Judge {
 
 /// What the judgement depends on beside the answer.
 pub struct Circumstances {
-    pub timeout: f64,
-    pub slack: Duration,
-    /// Files, threads and processes cannot be made at all; a 400 that says so is a refusal.
-    pub sealed: bool,
+    timeout: f64,
+    slack: Duration,
+    /// A 400 that says that files, threads and processes cannot be made is a refusal.
+    excused_by_seal: bool,
+}
+
+impl Circumstances {
+    /// A seal refuses an attack what it needs. A use has to work: one that needs what a seal takes says so, and is not judged here.
+    pub fn new(kind: Kind, sealed: bool, timeout: f64, slack: Duration) -> Self {
+        Self { timeout, slack, excused_by_seal: sealed && kind == Kind::Attack }
+    }
 }
 
 /// What the error of a script says that asked a sealed host for a file, a thread or a process.
@@ -64,7 +72,10 @@ impl Judge {
     /// What is wrong with `reply`, in words.
     pub fn judge(&self, reply: &Reply, circumstances: &Circumstances) -> Result<(), String> {
         reply.well_formed()?;
-        if circumstances.sealed && self.is_about_an_attempt() && reply.error().is_some_and(|e| e.contains(SEALED)) {
+        if circumstances.excused_by_seal
+            && self.is_about_an_attempt()
+            && reply.error().is_some_and(|e| e.contains(SEALED))
+        {
             return Ok(());
         }
         match self {
@@ -135,4 +146,22 @@ fn returns_value(reply: &Reply, value: &Value) -> Result<(), String> {
 fn at_most(reply: &Reply, most: u64) -> Result<(), String> {
     let number = reply.result().and_then(Value::as_u64).ok_or_else(|| format!("no number: {reply}"))?;
     if number <= most { Ok(()) } else { Err(format!("{number} instead of at most {most}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_words_of_the_seal_excuse_attacks_only() {
+        let said = json!({ "error": format!("RuntimeError: generator raised StopIteration ({SEALED})"), "stdout": "" });
+        let reply = Reply::invoked(said.to_string().as_bytes(), Duration::ZERO);
+        let judge = Judge::By(|reply| if reply.result().is_some() { Ok(()) } else { Err("nothing was found".into()) });
+        let circumstances = |kind, sealed| Circumstances::new(kind, sealed, 5.0, Duration::ZERO);
+        assert_eq!(judge.judge(&reply, &circumstances(Kind::Attack, true)), Ok(()));
+        for (kind, sealed) in [(Kind::Use, true), (Kind::Use, false), (Kind::Attack, false)] {
+            assert!(judge.judge(&reply, &circumstances(kind, sealed)).is_err(), "{kind:?}, sealed: {sealed}");
+        }
+    }
 }

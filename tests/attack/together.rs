@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::bench::Bench;
 use super::judge::Trouble;
 use super::reply::Reply;
-use super::scenario::{Outcome, Step};
+use super::scenario::{Kind, Outcome, Step};
 
 /// How long the second script waits for the first to be under way.
 const HEAD_START: Duration = Duration::from_millis(300);
@@ -20,12 +20,12 @@ const MARGIN: Duration = Duration::from_millis(300);
 const ATTEMPTS: usize = 4;
 
 /// Runs both and judges both.
-pub async fn both(bench: &Bench, steps: &[Step; 2]) -> Outcome {
+pub async fn both(bench: &Bench, kind: Kind, steps: &[Step; 2]) -> Outcome {
     for _ in 0..ATTEMPTS {
         let [first, second] = pair(bench, steps).await?;
         let [a, b] = steps;
         for (step, reply) in [(a, &first), (b, &second)] {
-            let circumstances = bench.circumstances(step.timeout);
+            let circumstances = bench.circumstances(kind, step.timeout);
             step.judge.judge(reply, &circumstances).map_err(Trouble::Broken)?;
         }
         if have_met(&first, &second) {

@@ -5,7 +5,7 @@ import re
 
 SECRET = re.compile(rb"[S]ECRET-[0-9a-f]{12}")
 PAGE = 4096
-FIRST, END = 1 << 16, (1 << 47) - PAGE  # where a process may have memory
+FIRST, END = 1 << 16, (1 << {"x86_64": 47, "aarch64": 48}[platform.machine()]) - PAGE  # where a process may have memory
 MAP = 0x100000 | 0x4000 | 0x20 | 0x2  # FIXED_NOREPLACE, NORESERVE, ANONYMOUS, PRIVATE
 EFAULT, EEXIST = 14, 17
 SIGPROCMASK = {"x86_64": 14, "aarch64": 135}[platform.machine()]
