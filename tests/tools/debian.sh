@@ -2,12 +2,12 @@
 # package of its name.
 # shellcheck shell=bash
 
-DEBIAN_TOOLS=(promtool runsc)
+DEBIAN_TOOLS=(kustomize promtool runsc)
 
 require_apt() {
     local command
     for command in apt-get apt-config dpkg-deb; do
-        command -v "$command" >/dev/null || fault "$command is missing: gVisor and promtool are packages of Debian's"
+        command -v "$command" >/dev/null || fault "$command is missing: gVisor, kustomize and promtool are packages of Debian's"
     done
     command -v gpgv >/dev/null || command -v sqv >/dev/null || fault "gpgv is missing (package gpgv)"
 }
@@ -15,7 +15,7 @@ require_apt() {
 # Puts the tools into directory $1, which has a bin already.
 install_debian() {
     local into=$1 log=$1/debian.log
-    say "gVisor and promtool from Debian, about 35 MB to fetch"
+    say "gVisor, kustomize and promtool from Debian, about 41 MB to fetch"
     fetch_debian "$into/debian" >"$log" 2>&1 ||
         fault "${DEBIAN_TOOLS[*]} cannot be fetched. Debian's archive is needed; behind a proxy set http_proxy. A bad signature
     is never accepted. It said:" "$log"
