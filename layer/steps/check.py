@@ -23,7 +23,7 @@ PROGRAMS = {"python", "python3", "python3.13"}
 # The links there are: other names, which nothing in the tree depends on, so that it works without them too
 # once a zip has lost them.
 ALIASES = {
-    *("bin", "lib", "lib64", "sbin"),
+    *("bin", "lib", "lib64", "sbin", "var/tmp", "mnt/data"),
     *("usr/bin/python", "usr/bin/python3"),
     *("usr/lib64/ld-linux-x86-64.so.2", "usr/lib/ld-linux-aarch64.so.1"),
     *(f"usr/lib/{multiarch}/libpython3.so" for multiarch in MULTIARCH.values()),

@@ -60,6 +60,9 @@ furnish() {
     local root=$1 name library
     library=$root/usr/lib/$(kernel_arch "$2")-linux-gnu
     mkdir -p "$root"/{proc,dev,tmp,run,etc} "$root"/usr/{sbin,lib64}
+    # The scratch space by the other names that programs know.
+    mkdir "$root"/{var,mnt}
+    for name in var/tmp mnt/data; do ln -s ../tmp "$root/$name"; done
     for name in bin lib lib64 sbin; do ln -s "usr/$name" "$root/$name"; done
     for name in python3 python; do ln -s python3.13 "$root/usr/bin/$name"; done
     for name in libpython3.13.so libpython3.so; do ln -s libpython3.13.so.1.0 "$library/$name"; done

@@ -22,13 +22,13 @@ fn reading() -> Vec<Scenario> {
             P,
             "fs-read-shadow",
             "reads password files, keys, histories, credentials, sockets and kernel files",
-            Drive::Scripts(|_| vec![step(program!("fs_read"))]),
+            Drive::Scripts(|_| vec![step(program!("fs_read")).bare()]),
         ),
         attack(
             P,
             "fs-service-files",
             "opens and lists the service's binary, source, configuration and working directory",
-            Drive::Scripts(|bench| vec![step(program!("fs_service_files")).inputs(service_files(bench))]),
+            Drive::Scripts(|bench| vec![step(program!("fs_service_files")).bare().inputs(service_files(bench))]),
         ),
         attack(
             P,
@@ -47,7 +47,7 @@ fn reading() -> Vec<Scenario> {
             P,
             "fs-exec",
             "executes every program that the machine might have",
-            Drive::Scripts(|_| vec![step(program!("fs_exec"))]),
+            Drive::Scripts(|_| vec![step(program!("fs_exec")).bare()]),
         ),
         attack(
             P,
@@ -64,7 +64,7 @@ fn writing() -> Vec<Scenario> {
             P,
             "fs-write-system",
             "creates, changes and removes files in every directory of the system",
-            Drive::Scripts(|_| vec![step(program!("fs_write_system"))]),
+            Drive::Scripts(|_| vec![step(program!("fs_write_system")).bare()]),
         )
         .destructive(),
         attack(
@@ -144,7 +144,7 @@ fn scratch() -> Vec<Scenario> {
                         inputs[name] = value;
                     }
                     inputs["report"] = json!(true);
-                    step(program!("fs_sibling")).inputs(inputs)
+                    step(program!("fs_sibling")).bare().inputs(inputs)
                 })
             }),
         ),

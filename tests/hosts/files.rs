@@ -114,10 +114,66 @@ async fn tmp_is_the_scratch_directory() {
             return [sorted(os.listdir('/tmp')), os.listdir('.'), open('/tmp/relative.txt').read(), same,
                     os.path.exists('/tmp/d/../../etc/passwd'), pathlib.Path('../relative.txt').resolve().read_text()]
     ";
-    for service in [&REAL, &LAMBDA] {
+    for service in [&REAL, &CONTAINER, &LAMBDA] {
         let told = service.run_with(script, json!({})).await;
         told.returns(&json!([["d", "relative.txt"], ["moved.txt"], "r", true, true, "r"]));
         assert_eq!(told.names(), ["d/moved.txt", "relative.txt"], "{told}");
+    }
+}
+
+const NAMES: &str = include_str!("files/names.py");
+
+/// So are /var/tmp, /mnt/data and the home directory, on every host.
+#[tokio::test]
+async fn the_scratch_directory_has_the_same_names_everywhere() {
+    let inputs = json!({ "inputs": { "topics": ["one_place", "paths", "changes", "modules"] } });
+    let expected = REAL.run_with(NAMES, inputs.clone()).await;
+    assert_eq!(expected.status(), "ok", "{expected}");
+    let result = &expected.body["result"];
+    assert_eq!(
+        (&result["modules"], &result["one_place"][1]),
+        (&json!(42), &json!(["1.csv", "2.csv", "3.csv", "4.csv", "5.csv"]))
+    );
+    for service in [&CONTAINER, &LAMBDA] {
+        let told = service.run_with(NAMES, inputs.clone()).await;
+        assert_eq!(told.status(), "ok", "{told}");
+        let mut differences = Vec::new();
+        compare("", result, &told.body["result"], &mut differences);
+        assert!(differences.is_empty(), "{}", differences.join("\n"));
+    }
+}
+
+/// What the runtime has of a system stands where programs look for it, also where the host's root stays.
+#[tokio::test]
+async fn the_runtimes_etc_is_read_in_a_container() {
+    let inputs = json!({ "inputs": { "topics": ["system"] } });
+    let hosts = "127.0.0.1 localhost\n::1 localhost\n";
+    for service in [&REAL, &CONTAINER] {
+        let told = service.run_with(NAMES, inputs.clone()).await;
+        told.returns(&json!({ "system": [hosts, ["FileNotFoundError", "/etc/shadow", null], true] }));
+    }
+}
+
+/// Also where C code opens them: a database, and the directory that a program is started in.
+#[tokio::test]
+async fn what_c_code_opens_has_the_same_names_in_a_container() {
+    let script = "
+        import dbm, os, sqlite3, subprocess, sys
+
+        def main():
+            with sqlite3.connect('/mnt/data/data.db') as database:
+                database.execute('create table t (n integer)')
+            sqlite3.connect(database='/tmp/data.db').execute('select n from t')
+            with dbm.open('/var/tmp/shelf', 'c') as shelf:
+                shelf['a'] = 'b'
+            try:
+                subprocess.run(['/nowhere'], cwd='/mnt/data/missing')
+            except FileNotFoundError as error:
+                missing = error.filename
+            return os.path.exists('data.db'), [name for name in os.listdir() if name.startswith('shelf')] != [], missing
+    ";
+    for service in [&REAL, &CONTAINER] {
+        service.run_with(script, json!({})).await.returns(&json!([true, true, "/mnt/data/missing"]));
     }
 }
 
@@ -126,6 +182,7 @@ const COMMON: &str = include_str!("files/common.py");
 
 /// Started once, for all of the programs.
 static REAL: LazyLock<Service> = LazyLock::new(|| Host::Root.start());
+static CONTAINER: LazyLock<Service> = LazyLock::new(|| Host::Container.start());
 static LAMBDA: LazyLock<Service> = LazyLock::new(|| Host::Lambda.start());
 
 /// A program observes of files in memory what it observes of files that the kernel has.

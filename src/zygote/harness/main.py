@@ -27,6 +27,7 @@ import _harness_figures as figures
 import _harness_fonts as fonts
 import _harness_look as look_at
 import _harness_modules as modules
+import _harness_names as names_of_files
 import _harness_rehearsal as rehearsal
 import _harness_scratch as scratch_files
 import _harness_scratch_handles as scratch_handles
@@ -72,8 +73,12 @@ def warm_up(to_preload, sealed, runtime):
     # A script finds none of the harness by an import.
     for name in [name for name in sys.modules if name.startswith("_harness")]:
         del sys.modules[name]
+    # Elsewhere the runtime is the root, with a scratch directory of the name that scripts know.
     if sealed:
         scratch_files.install()
+    elif runtime != b"/":
+        names_of_files.install(os.fsdecode(runtime))
+        _change_by_descriptor()
     names = _names(to_preload)
     for name in names:
         if importlib._bootstrap._find_spec(name.partition(".")[0], None) is None:
@@ -183,7 +188,7 @@ def prepare(scratch):
     scratch = os.fsdecode(scratch)
     if scratch != sys.path[0]:
         sys.path[0] = os.environ["HOME"] = os.environ["TMPDIR"] = scratch
-        _change_by_descriptor()
+        names_of_files.activate(scratch)
     telling.scratch = scratch
     _rehearse(*_rehearsal)
     mtrand = sys.modules.get("numpy.random.mtrand")
@@ -205,10 +210,8 @@ def _change_by_descriptor():
         with _opened(path, dir_fd, follow_symlinks) as descriptor:
             _utime(descriptor, times, **chosen) if times is not None else _utime(descriptor, **chosen)
 
-    for call in (chmod, utime):
-        for names in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
-            names.add(call)
-    os.chmod, os.utime = chmod, utime
+    names_of_files.put("chmod", chmod)
+    names_of_files.put("utime", utime)
 
 
 @contextlib.contextmanager
@@ -231,8 +234,6 @@ def get_ready(imports, script, max_bytes, max_files):
     Nothing is imported from the scratch directory, so no code of the script's runs.
     """
     answer.is_sealed = True
-    # No descriptor can be made, and no filter refuses a name.
-    os.chmod, os.utime = _chmod, _utime
     scratch = sys.path.pop(0)
     for name in imports.decode().split():
         _try_import(name)
@@ -413,7 +414,7 @@ def _encoded(name):
         return name.encode("utf-8", "replace")  # it has a surrogate that stands for no byte
 
 
-_chmod, _utime = os.chmod, os.utime
+_utime = os.utime
 _fstat, _is_regular, _objects = os.fstat, stat.S_ISREG, gc.get_objects
 _InMemory = scratch_handles.FileIO
 _left = {}

@@ -28,8 +28,8 @@ _installed = {}
 
 def install():
     """Puts our calls where Python's are. They do nothing of their own before `activate`."""
-    builtins.open = io.open = _io.open = _like(_io.open, handles.open)
-    io.open_code = _io.open_code = _like(_io.open_code, _open_code_call(_io.open_code))
+    builtins.open = io.open = _io.open = like(_io.open, handles.open)
+    io.open_code = _io.open_code = like(_io.open_code, _open_code_call(_io.open_code))
     for name in (*NUMBER_CALLS, *PATH_CALLS, *PAIR_CALLS, *OTHER_CALLS):
         _install(name)
     _say_what_is_supported()
@@ -44,11 +44,6 @@ def is_active():
 def activate(directory, max_bytes, max_files):
     """From now on all below `directory`, which is there, empty and the working directory, is in memory."""
     mode = os.stat(directory).st_mode
-    # The harness changes these two for workers that are not sealed, and back.
-    for name in ("chmod", "utime"):
-        if getattr(os, name) is not _installed[name]:
-            _install(name)
-    _say_what_is_supported()
     space.activate(directory, max_bytes, max_files, mode)
     sys.path_hooks.insert(0, _Finder)
     for path, finder in [*sys.path_importer_cache.items()]:
@@ -537,11 +532,11 @@ def _install(name):
         call = _of_pair(original, PAIR_CALLS[name])
     else:
         call = OTHER_CALLS[name](original)
-    _installed[name] = _like(original, call)
+    _installed[name] = like(original, call)
     setattr(os, name, _installed[name])
 
 
-def _like(original, call):
+def like(original, call):
     """Makes a function look like another one. It is static because what is built in does not become a method either."""
     for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
         setattr(call, attribute, getattr(original, attribute))

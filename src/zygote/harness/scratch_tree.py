@@ -19,6 +19,9 @@ MAX_PATH = 4096
 MAX_LINKS = 40
 BLOCK = 4096
 
+# The names by which programs know a place for files of their own. Each stands for the scratch directory on every host.
+NAMES = (["tmp"], ["var", "tmp"], ["mnt", "data"])
+
 # No file system has this number, so nothing outside is taken for the same file.
 DEVICE = 0x5C7A7C4
 
@@ -36,7 +39,7 @@ class Outside(BaseException):
 class Space:
     """What there is once: the tree, the working directory, and how much of all is used."""
 
-    __slots__ = ("root", "directory", "parts", "parent", "cwd", "max_bytes", "max_files", "used", "count", "last", "kept")
+    __slots__ = ("root", "directory", "parts", "cwd", "max_bytes", "max_files", "used", "count", "last", "kept")
 
     def __init__(self):
         self.root = None
@@ -48,8 +51,6 @@ class Space:
     def activate(self, directory, max_bytes, max_files, mode):
         self.directory = "/" + directory.strip("/")
         self.parts = self.directory.split("/")[1:]
-        # Scripts know /tmp from elsewhere, where it is the scratch directory: the directory that ours lies in stands for it.
-        self.parent = self.parts[:-1]
         # None: the kernel's, which is outside of the tree.
         self.cwd = self.directory
         self.max_bytes, self.max_files = max_bytes, max_files
@@ -255,7 +256,7 @@ def walk(path, follow=True):
         text = _fsdecode(given)
     except TypeError:
         raise Outside(path) from None  # and the original says what it thinks of that
-    if "\0" in text or text.startswith("/") and space.parts[0] not in text:
+    if "\0" in text or text.startswith("/") and "tmp" not in text and "/data" not in text:
         raise Outside(given)
     if not text:
         raise failure(errno.ENOENT)
@@ -287,11 +288,11 @@ def _steps(text, follow):
             continue
         if name == "..":
             del names[-1:], nodes[-1:]
-            nodes = [space.root] if names == space.parent else nodes
+            nodes = [space.root] if names in NAMES else nodes
             continue
         names.append(name)
         if not nodes:
-            if names == space.parent:
+            if names in NAMES:
                 nodes.append(space.root)
                 been_inside = True
             continue
@@ -312,7 +313,9 @@ def _steps(text, follow):
             continue
         nodes.append(node)
     if nodes and names[: len(space.parts)] != space.parts:
-        names.insert(len(space.parent), space.parts[-1])
+        # One path for each node, whatever the name that was given.
+        length = next(len(name) for name in NAMES if names[: len(name)] == name)
+        names[:length] = space.parts
     return names, nodes, been_inside
 
 
