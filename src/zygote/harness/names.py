@@ -4,7 +4,7 @@ Where the runtime is the root, these names are links and mounts. Elsewhere they 
 here before they ask the kernel. Nothing here keeps a script from anything: what can be opened is for the sandbox to decide, and
 C code that opens a path by itself finds what the host has there.
 
-To be loaded after scratch.py. A zygote calls `install` before it imports more than it needs to be there; a worker calls
+To be loaded after imports.py and scratch.py. A zygote calls `install` before it imports more than it needs to be there; a worker calls
 `activate` when it has its scratch directory.
 """
 
@@ -15,11 +15,11 @@ __builtins__ = dict(vars(builtins))
 
 import _io
 import _posixsubprocess
-import importlib._bootstrap as _bootstrap
 import io
 import os
 import sys
 
+from _harness_imports import change
 from _harness_scratch import like
 from _harness_scratch_tree import NAMES
 
@@ -31,7 +31,7 @@ OF_RUNTIME = (["etc"], ["usr", "share"])
 
 # Calls of `os` that take a path first; `scandir` and `symlink` are put together below.
 PATH_CALLS = """
-    access chdir chown getxattr lchown listdir listxattr lstat mkdir mkfifo mknod open pathconf readlink remove removexattr
+    access chdir getxattr lchown listdir listxattr lstat mkdir mkfifo mknod open pathconf readlink remove removexattr
     rmdir setxattr stat statvfs truncate unlink
 """.split()
 PAIR_CALLS = "link rename replace".split()
@@ -54,7 +54,8 @@ def install(runtime):
             put(name, made(getattr(os, name)))
     _posixsubprocess.fork_exec = like(_posixsubprocess.fork_exec, _fork_exec_call(_posixsubprocess.fork_exec))
     sys.path_hooks.insert(0, _path_hook)
-    sys.meta_path.insert(0, _Finder)
+    for name, call in C_CALLS.items():
+        change(name, _replace_in(call))
 
 
 def put(name, call):
@@ -251,28 +252,12 @@ def _path_hook(path):
     raise ImportError("no directory of modules", path=path)
 
 
-class _Finder:
-    """Has what C modules open by themselves replaced when they are imported."""
+def _replace_in(call):
+    def replace(module):
+        original = getattr(module, call)
+        setattr(module, call, like(original, _of_database(original)))
 
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name not in C_CALLS or _Finder not in sys.meta_path:
-            return None
-        sys.meta_path.remove(_Finder)
-        try:
-            spec = _bootstrap._find_spec(name, path)
-        finally:
-            sys.meta_path.insert(0, _Finder)
-        if spec is not None:
-            execute = spec.loader.exec_module
-
-            def exec_module(module):
-                execute(module)
-                original = getattr(module, C_CALLS[name])
-                setattr(module, C_CALLS[name], like(original, _of_database(original)))
-
-            spec.loader.exec_module = exec_module
-        return spec
+    return replace
 
 
 def _of_database(original):
