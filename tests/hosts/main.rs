@@ -20,6 +20,7 @@ mod processes;
 mod sabotage;
 mod sealed;
 mod shared;
+mod system;
 mod trouble;
 
 use std::time::Duration;

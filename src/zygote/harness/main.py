@@ -10,7 +10,6 @@ import builtins
 __builtins__ = dict(vars(builtins))
 
 import _io
-import contextlib
 import gc
 import importlib
 import json
@@ -26,6 +25,7 @@ import _harness_answer as answer
 import _harness_figures as figures
 import _harness_fonts as fonts
 import _harness_look as look_at
+import _harness_metadata as metadata
 import _harness_modules as modules
 import _harness_names as names_of_files
 import _harness_rehearsal as rehearsal
@@ -78,7 +78,7 @@ def warm_up(to_preload, sealed, runtime):
         scratch_files.install()
     elif runtime != b"/":
         names_of_files.install(os.fsdecode(runtime))
-        _change_by_descriptor()
+        metadata.install()
     names = _names(to_preload)
     for name in names:
         if importlib._bootstrap._find_spec(name.partition(".")[0], None) is None:
@@ -195,36 +195,6 @@ def prepare(scratch):
     if mtrand is not None:
         mtrand.seed()
     return b""
-
-
-def _change_by_descriptor():
-    """Where files cannot be changed by their name, because the script's user may own others than the script's: shutil and
-    others shall do it by a descriptor."""
-
-    def chmod(path, mode, *, dir_fd=None, follow_symlinks=True):
-        with _opened(path, dir_fd, follow_symlinks) as descriptor:
-            os.fchmod(descriptor, mode)
-
-    def utime(path, times=None, *, ns=None, dir_fd=None, follow_symlinks=True):
-        chosen = {} if ns is None else {"ns": ns}
-        with _opened(path, dir_fd, follow_symlinks) as descriptor:
-            _utime(descriptor, times, **chosen) if times is not None else _utime(descriptor, **chosen)
-
-    names_of_files.put("chmod", chmod)
-    names_of_files.put("utime", utime)
-
-
-@contextlib.contextmanager
-def _opened(path, dir_fd, follow_symlinks):
-    if isinstance(path, int):
-        yield path
-        return
-    link = 0 if follow_symlinks else os.O_NOFOLLOW
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | link, dir_fd=dir_fd)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def get_ready(imports, script, max_bytes, max_files):
@@ -414,7 +384,6 @@ def _encoded(name):
         return name.encode("utf-8", "replace")  # it has a surrogate that stands for no byte
 
 
-_utime = os.utime
 _fstat, _is_regular, _objects = os.fstat, stat.S_ISREG, gc.get_objects
 _InMemory = scratch_handles.FileIO
 _left = {}

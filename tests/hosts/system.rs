@@ -1,0 +1,81 @@
+//! What scripts ask a system for, besides files: the same small script has the same right answer on every host.
+
+use serde_json::{Value, json};
+
+use crate::host::Host;
+
+async fn is_answered(hosts: &[Host], script: &str, result: &Value) {
+    for host in hosts {
+        let service = host.start_with(&[("EXECUTOR_PRELOAD", "")]);
+        println!("{host:?}");
+        service.run_with(script, json!({})).await.returns(result);
+    }
+}
+
+/// Without a call that changes what a name leads to, which might be somebody else's.
+#[tokio::test]
+async fn rights_that_were_taken_can_be_given_back() {
+    let script = "
+        import os, shutil, tempfile
+
+        def main():
+            said = []
+            os.mkdir('d')
+            for mode in (0, 0o100, 0o200, 0o300, 0o400, 0o500):
+                with open('a', 'w') as file:
+                    file.write('x')
+                os.chmod('a', mode)
+                os.chmod('d', mode)
+                os.utime('a', (mode, mode))
+                os.chown('a', os.getuid(), os.getgid())
+                shutil.chown('d', 'sandbox', 'sandbox')
+                os.chmod('a', 0o644)
+                os.chmod('d', 0o755)
+                said.append([open('a').read(), os.stat('a').st_mtime == mode, oct(os.stat('a').st_mode), os.listdir('d')])
+            for number in range(200):
+                os.close(os.open(f'd/{number}', os.O_CREAT))
+                os.chmod(f'd/{number}', 0)
+                os.chmod(f'd/{number}', 0o400)
+            os.chmod('a', 0)
+            try:
+                open('a')
+            except PermissionError as error:
+                said.append(str(error))
+            with tempfile.TemporaryDirectory() as directory:
+                os.mkdir(directory + '/inside')
+                open(directory + '/inside/file', 'w').close()
+                os.chmod(directory + '/inside', 0)
+            return said + [os.path.exists(directory)]
+    ";
+    let given_back = json!(["x", true, "0o100644", []]);
+    let mut result = vec![given_back; 6];
+    result.extend([json!("[Errno 13] Permission denied: 'a'"), json!(false)]);
+    is_answered(&[Host::User, Host::Container, Host::Lambda], script, &Value::from(result)).await;
+}
+
+#[tokio::test]
+async fn links_are_copied() {
+    let script = "
+        import os, shutil
+
+        def main():
+            os.mkdir('d')
+            os.symlink('x', 'd/link')
+            with open('d/file', 'w') as file:
+                file.write('f')
+            os.utime('d/file', (5, 5))
+            shutil.copytree('d', 'e', symlinks=True)
+            shutil.copy2('d/link', 'copy', follow_symlinks=False)
+            os.utime('d/file', (6, 6), follow_symlinks=False)
+            try:
+                os.utime('d/link', (7, 7), follow_symlinks=False)
+                changed = os.lstat('d/link').st_mtime == 7
+            except NotImplementedError as error:
+                changed = str(error)
+            return sorted(os.listdir('e')), os.readlink('e/link'), os.stat('e/file').st_mtime, os.readlink('copy'), os.stat('d/file').st_mtime, changed
+    ";
+    let result = |changed| json!([["file", "link"], "x", 5.0, "x", 6.0, changed]);
+    is_answered(&[Host::User, Host::Lambda], script, &result(json!(true))).await;
+    let refused = json!("utime: a link itself cannot be changed under this host's sandbox");
+    is_answered(&[Host::Container], script, &result(refused)).await;
+}
