@@ -78,10 +78,12 @@ const ENVIRONMENT: [&str; 13] = [
 ];
 
 /// What a runtime that is not the root directory is told of where its parts are, below itself.
-const IN_PLACE: [(&str, &str); 5] = [
+const IN_PLACE: [(&str, &str); 6] = [
     ("PYTHONHOME", "usr"),
     ("LOCPATH", "usr/lib/locale"),
     ("PYTHONTZPATH", "usr/share/zoneinfo"),
+    // For the C library, which knows no other variable.
+    ("TZDIR", "usr/share/zoneinfo"),
     ("TERMINFO", "usr/share/terminfo"),
     ("PATH", "usr/bin"),
 ];

@@ -4,12 +4,55 @@ use serde_json::{Value, json};
 
 use crate::host::Host;
 
+/// Those that differ in how they keep a script in.
+const HOSTS: [Host; 4] = [Host::User, Host::Container, Host::ContainerRoot, Host::Lambda];
+
 async fn is_answered(hosts: &[Host], script: &str, result: &Value) {
     for host in hosts {
         let service = host.start_with(&[("EXECUTOR_PRELOAD", "")]);
         println!("{host:?}");
         service.run_with(script, json!({})).await.returns(result);
     }
+}
+
+/// The C library has no file of a zone where the host's root stays but the runtime's, and none at all on Lambda.
+#[tokio::test]
+async fn the_c_library_knows_time_zones() {
+    let script = "
+        import datetime, os, time
+
+        def at(zone, moment=0):
+            os.environ['TZ'] = zone
+            time.tzset()
+            return time.strftime('%H:%M %Z', time.localtime(moment))
+
+        def main():
+            summer = 1720000000
+            said = [at('America/New_York'), at('America/New_York', summer), at('Europe/Rome'), at('Asia/Kolkata'), at(':Asia/Tokyo')]
+            said += [at('EST5EDT'), at('XYZ-3'), at('UTC'), os.environ['TZ'], at('Europe/Rome', summer), os.environ['TZ'], time.tzname]
+            said += [time.mktime((2024, 7, 1, 0, 0, 0, 0, 0, -1)), str(datetime.datetime.fromtimestamp(summer).astimezone())]
+            del os.environ['TZ']
+            time.tzset()
+            return said + [time.strftime('%H:%M %Z', time.localtime(0))]
+    ";
+    let result = json!([
+        "19:00 EST",
+        "05:46 EDT",
+        "01:00 CET",
+        "05:30 IST",
+        "09:00 JST",
+        "19:00 EST",
+        "03:00 XYZ",
+        "00:00 UTC",
+        "UTC",
+        "11:46 CEST",
+        "Europe/Rome",
+        ["CET", "CEST"],
+        1_719_784_800.0,
+        "2024-07-03 11:46:40+02:00",
+        "00:00 UTC"
+    ]);
+    is_answered(&HOSTS, script, &result).await;
 }
 
 /// Without a call that changes what a name leads to, which might be somebody else's.

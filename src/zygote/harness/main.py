@@ -33,11 +33,15 @@ import _harness_scratch as scratch_files
 import _harness_scratch_handles as scratch_handles
 import _harness_telling as telling
 import _harness_values as values
+import _harness_zones as zones
 
 FILE = answer.FILE
 
 # Where the runtime says what is in it.
 MANIFEST = "usr/share/py-executor/manifest.json"
+
+# Where it has the files of time zones.
+ZONES = "usr/share/zoneinfo"
 
 # How many event loops a sealed script can make.
 EVENT_LOOPS = 4
@@ -92,6 +96,7 @@ def warm_up(to_preload, sealed, runtime):
     fonts.bring_list(os.fsdecode(runtime))
     _find_packages(os.fsdecode(runtime))
     if sealed:
+        zones.install(os.path.join(os.fsdecode(runtime), ZONES))
         _import_late_ones([])
     return _get_ready_for_forks(False)
 
