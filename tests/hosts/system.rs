@@ -55,6 +55,86 @@ async fn the_c_library_knows_time_zones() {
     is_answered(&HOSTS, script, &result).await;
 }
 
+/// The runtime says who there is, and a script is one of them by whatever number it has.
+#[tokio::test]
+async fn users_and_groups_have_names() {
+    let script = "
+        import getpass, grp, os, pathlib, pwd
+
+        def failure(function, argument):
+            try:
+                return function(argument)
+            except (KeyError, TypeError) as error:
+                return repr(error)
+
+        def main():
+            own, path = pwd.getpwuid(os.getuid()), pathlib.Path('x')
+            path.touch()
+            return [
+                own.pw_dir, own.pw_shell, pwd.getpwnam(own.pw_name) == own, grp.getgrgid(os.getgid()).gr_mem, path.owner() == own.pw_name,
+                path.group() == grp.getgrgid(os.getgid()).gr_name, pwd.getpwuid(0).pw_name, grp.getgrgid(0).gr_name, getpass.getuser(),
+                [user.pw_name for user in pwd.getpwall()], [group.gr_name for group in grp.getgrall()], os.path.expanduser('~nobody'),
+                failure(pwd.getpwuid, 77), failure(pwd.getpwnam, 'none'), failure(grp.getgrgid, 77), failure(grp.getgrnam, 'none'),
+                failure(pwd.getpwnam, 7), failure(pwd.getpwuid, 'a'), own.pw_name,
+            ]
+    ";
+    let result = |name| {
+        json!([
+            "/tmp",
+            "/usr/sbin/nologin",
+            true,
+            [],
+            true,
+            true,
+            "root",
+            "root",
+            "sandbox",
+            ["root", "sandbox", "nobody"],
+            ["root", "sandbox", "nogroup"],
+            "/tmp",
+            "KeyError('getpwuid(): uid not found: 77')",
+            "KeyError(\"getpwnam(): name not found: 'none'\")",
+            "KeyError('getgrgid(): gid not found: 77')",
+            "KeyError(\"getgrnam(): name not found: 'none'\")",
+            "TypeError('getpwnam() argument must be str, not int')",
+            "TypeError('uid should be integer, not str')",
+            name
+        ])
+    };
+    is_answered(&[Host::User, Host::Container, Host::Lambda], script, &result("sandbox")).await;
+    is_answered(&[Host::ContainerRoot], script, &result("root")).await;
+}
+
+#[tokio::test]
+async fn localhost_has_an_address() {
+    let script = "
+        import socket
+
+        def main():
+            asked = [('localhost', 80), ('localhost', '80', 0, socket.SOCK_STREAM), ('localhost', None, socket.AF_INET6),
+                     ('localhost', 80, 0, socket.SOCK_DGRAM, 0, socket.AI_CANONNAME), (b'LOCALHOST', 1, socket.AF_INET, socket.SOCK_STREAM)]
+            said = [[[*map(int, one[:3]), one[3], *one[4][:2]] for one in socket.getaddrinfo(*arguments)] for arguments in asked]
+            said += [socket.gethostbyname('localhost'), socket.gethostbyname_ex('localhost'), socket.gethostbyaddr('127.0.0.1')]
+            try:
+                socket.getaddrinfo('example.com', 80)
+            except socket.gaierror:
+                return said + [socket.gethostbyname('127.0.0.1'), socket.getfqdn('localhost')]
+    ";
+    let result = json!([
+        [[2, 1, 6, "", "127.0.0.1", 80], [2, 2, 17, "", "127.0.0.1", 80], [2, 3, 0, "", "127.0.0.1", 80]],
+        [[2, 1, 6, "", "127.0.0.1", 80]],
+        [[10, 1, 6, "", "::1", 0], [10, 2, 17, "", "::1", 0], [10, 3, 0, "", "::1", 0]],
+        [[2, 2, 17, "localhost", "127.0.0.1", 80]],
+        [[2, 1, 6, "", "127.0.0.1", 1]],
+        "127.0.0.1",
+        ["localhost", [], ["127.0.0.1"]],
+        ["localhost", [], ["127.0.0.1"]],
+        "127.0.0.1",
+        "localhost"
+    ]);
+    is_answered(&HOSTS, script, &result).await;
+}
+
 /// Without a call that changes what a name leads to, which might be somebody else's.
 #[tokio::test]
 async fn rights_that_were_taken_can_be_given_back() {

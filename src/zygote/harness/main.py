@@ -31,6 +31,7 @@ import _harness_names as names_of_files
 import _harness_rehearsal as rehearsal
 import _harness_scratch as scratch_files
 import _harness_scratch_handles as scratch_handles
+import _harness_system as system
 import _harness_telling as telling
 import _harness_values as values
 import _harness_zones as zones
@@ -83,6 +84,8 @@ def warm_up(to_preload, sealed, runtime):
     elif runtime != b"/":
         names_of_files.install(os.fsdecode(runtime))
         metadata.install()
+    if runtime != b"/":
+        system.install(os.fsdecode(runtime))
     names = _names(to_preload)
     for name in names:
         if importlib._bootstrap._find_spec(name.partition(".")[0], None) is None:
