@@ -17,7 +17,27 @@ fn kernel_limits() -> KernelLimits {
         socket_bytes: number("/proc/sys/net/core/wmem_default"),
         user_pipe_pages: number("/proc/sys/fs/pipe-user-pages-hard"),
         mappings: number("/proc/sys/vm/max_map_count"),
+        fault_bytes: fault_bytes(LARGE_PAGES.as_ref()),
+        large_page_bytes: number(&format!("{LARGE_PAGES}/hpage_pmd_size")),
     }
+}
+
+/// Where the kernel tells of large pages, and of sizes between.
+const LARGE_PAGES: &str = "/sys/kernel/mm/transparent_hugepage";
+
+/// The largest size between that this kernel uses for a process's own memory (Linux 6.8); 0 if it uses none.
+fn fault_bytes(directory: &std::path::Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
+    let used = entries.filter_map(Result::ok).filter(|entry| {
+        std::fs::read_to_string(entry.path().join("enabled")).is_ok_and(|text| !text.contains("[never]"))
+    });
+    let sizes = used.filter_map(|entry| {
+        let name = entry.file_name();
+        name.to_str()?.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse::<u64>().ok()
+    });
+    let large = std::fs::read_to_string(directory.join("hpage_pmd_size")).ok();
+    let large = large.and_then(|text| text.trim().parse().ok()).unwrap_or(u64::MAX);
+    sizes.map(|size| size << 10).filter(|size| *size < large).max().unwrap_or(0)
 }
 
 /// Tries everything, and then everything but what was refused, until a worker is locked in and cannot break out. Gives

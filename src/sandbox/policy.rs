@@ -56,6 +56,9 @@ pub struct Weights {
     pub socket: u64,
     /// A pipe, with what is in it.
     pub pipe: u64,
+    /// What one page fault brings, unless it is a large page.
+    pub fault: u64,
+    pub large_page: u64,
     /// Not bytes: the number of mappings that a process can have.
     pub max_mappings: u64,
 }
@@ -71,17 +74,24 @@ pub struct KernelLimits {
     pub user_pipe_pages: u64,
     /// Mappings that a process may have (/proc/sys/vm/max_map_count).
     pub mappings: u64,
+    /// Bytes of the largest piece of memory that a fault brings, but for a large page (transhuge.rst of the kernel's documentation).
+    pub fault_bytes: u64,
+    /// Bytes of a large page.
+    pub large_page_bytes: u64,
 }
 
 impl Weights {
-    /// Bytes of a watch: struct epitem and struct eppoll_entry.
-    const WATCH: u64 = 160;
+    /// Bytes of a watch: struct epitem, and struct eppoll_entry twice, for a pipe that is open in both directions.
+    const WATCH: u64 = 320;
 
     /// Pages of a pipe (pipe(7)). Scripts cannot make it larger.
     const PIPE_PAGES: u64 = 16;
 
     /// Bytes that a socket may have under way by default (wmem_default in socket(7)). Scripts cannot change it.
     const SOCKET: u64 = 208 * 1024;
+
+    /// Bytes of a large page where pages have 4 KiB.
+    const LARGE_PAGE: u64 = 2 << 20;
 
     /// Weighs objects so that what one tree of processes can have of them, all trees together, is half of what their user may
     /// have: the rest is the service's.
@@ -95,6 +105,8 @@ impl Weights {
             watch: part(limits.user_watches).max(Self::WATCH),
             socket: socket + socket / 2,
             pipe: part(limits.user_pipe_pages / Self::PIPE_PAGES).max(pipe),
+            fault: limits.fault_bytes.max(rustix::param::page_size() as u64),
+            large_page: limits.large_page_bytes.max(Self::LARGE_PAGE),
             max_mappings: if limits.mappings == 0 { u64::MAX } else { limits.mappings },
         }
     }

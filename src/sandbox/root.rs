@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, StatVfsMountFlags, mkdir, open, statvfs, symlink};
+use rustix::fs::{Mode, OFlags, StatVfsMountFlags, mkdir, open, readlink, statvfs, symlink};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, UnmountFlags, fsconfig_create, fsmount, fsopen, mount,
@@ -54,7 +54,22 @@ pub fn switch_root(program: &OwnedFd) -> Result<OwnedFd, SandboxError> {
 /// Mounts the /proc that a guard's workers see.
 pub fn mount_workers_proc(policy: &Policy) -> Result<(), SandboxError> {
     mount_proc(c"/proc", WORKERS_PROC)?;
+    read_links_of_proc()?;
     if policy.has(Mechanism::Landlock) { Ok(()) } else { hide_in_proc() }
+}
+
+/// Reads the links of /proc that everybody uses. The kernel notes the time of the first use, and of none in the day after that
+/// (relatime in mount(8)), so that no script's is noted: the next one could tell. A mount without times is refused where the
+/// host's has some (MNT_LOCK_ATIME in fs/namespace.c).
+fn read_links_of_proc() -> Result<(), SandboxError> {
+    for link in ["/proc/self", "/proc/thread-self"] {
+        match readlink(link, Vec::new()) {
+            // gVisor has the first one only.
+            Ok(_) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(SandboxError::at(Mechanism::Root, "read the links of /proc")(errno)),
+        }
+    }
+    Ok(())
 }
 
 /// Options of the zygotes' /proc, which no script sees: each guard covers it. It must be a whole one, because the kernel lets a

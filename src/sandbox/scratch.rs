@@ -142,11 +142,9 @@ impl Scratch {
     /// What another thread needs to count what is in the scratch space.
     pub fn counter(&self) -> Counter {
         match &self.kind {
-            Kind::Tmpfs { .. } => Counter { directory: None, has_no_bound: false },
-            Kind::TmpfsWithoutInodeLimit => {
-                Counter { directory: Some(open_directory(CWD, &self.path)), has_no_bound: true }
-            }
-            Kind::Directory { opened, .. } => Counter { directory: Some(rustix::io::dup(opened)), has_no_bound: false },
+            Kind::Tmpfs { .. } => Counter { directory: None },
+            Kind::TmpfsWithoutInodeLimit => Counter { directory: Some(open_directory(CWD, &self.path)) },
+            Kind::Directory { opened, .. } => Counter { directory: Some(rustix::io::dup(opened)) },
         }
     }
 
@@ -184,15 +182,9 @@ impl Scratch {
 pub struct Counter {
     /// None where nothing has to be counted.
     directory: Option<rustix::io::Result<OwnedFd>>,
-    has_no_bound: bool,
 }
 
 impl Counter {
-    /// As [`Scratch::may_be_full`].
-    pub fn may_be_full(&self, policy: &Policy, taken: Usage) -> bool {
-        may_be_full(self.has_no_bound, policy, taken)
-    }
-
     /// Adds up what is there. What cannot be looked into counts as too much; None where a tmpfs bounds itself.
     pub fn count(&self, policy: &Policy) -> Option<Usage> {
         let opened = match self.directory.as_ref()? {

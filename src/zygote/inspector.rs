@@ -2,13 +2,14 @@
 //! not the monitor, which goes on with its glances, its socket and its clock meanwhile.
 //!
 //! A tree that may be over a limit runs for [`STOP_AFTER`] until it is counted exactly, and then stands still until it has
-//! been. One that grows or runs although it stands still, or that cannot be counted in time, is over its limit.
+//! been. One that grows or runs although it stands still, or that cannot be counted in time, is over its limit. What was counted
+//! holds until the tree can have used up what was left then, and it is counted again before that.
 
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use rustix::process::Pid;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::protocol::Excess;
-use crate::sandbox::watchdog::{Finding, Glance, Inspection, Parts, Seen, Watchdog, patience};
+use crate::sandbox::watchdog::{self, Activity, Finding, Glance, Inspection, Parts, Seen, Watchdog, patience};
 use crate::sandbox::{Policy, sweep};
 use crate::sys;
 
@@ -78,13 +79,50 @@ pub struct Inspector<'scope, 'env> {
     next_round: Instant,
     /// How long after one round the next one is.
     round: Duration,
-    /// What a glance may show until it must be made at once, bytes.
+    /// What a glance may show until an inspection must be made at once, bytes: where there is no thread.
     trusted: u64,
+    /// What was found out last about the tree's memory.
+    trust: Option<Trust>,
+    /// Bytes of record locks when they were counted last.
+    locks: u64,
     /// How often the tree could not be counted well.
     retries: u32,
 }
 
+/// A finding, and what may have come since.
+struct Trust {
+    /// Bytes that were left.
+    slack: u64,
+    /// Bytes that the tree may have come to hold since the inspection began.
+    grown: u64,
+}
+
+/// Whether a tree is to be inspected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    None,
+    /// Nothing is wrong, and nobody is held up for it.
+    Soon,
+    /// It may be over this limit.
+    Now(Excess),
+}
+
+impl Trust {
+    /// `open`: bytes that may have come without a trace. `is_time`: whether the last inspection is some time ago.
+    fn need(&self, open: u64, is_time: bool) -> Need {
+        if self.grown > self.slack || is_time && self.grown.saturating_add(open) > self.slack {
+            Need::Now(Excess::Memory)
+        } else if is_time && self.grown > self.slack / 2 {
+            Need::Soon
+        } else {
+            Need::None
+        }
+    }
+}
+
 struct Thread<'scope> {
+    /// Its number, once it runs.
+    number: Arc<AtomicI32>,
     handle: ScopedJoinHandle<'scope, ()>,
     requests: Sender<(Seen, Parts)>,
     answers: Receiver<Answer>,
@@ -105,6 +143,9 @@ struct Pending {
     considered: Instant,
     /// What the glance has shown that it was asked for after, bytes.
     bound: u64,
+    parts: Parts,
+    /// Bytes that the tree may have come to hold since it was asked for.
+    grown: u64,
     /// Limit that the tree may be over, and since when that is known.
     suspicion: Option<(Excess, Instant)>,
     /// What the thread had read when that was looked at last, and when that changed.
@@ -168,6 +209,8 @@ impl<'scope, 'env> Inspector<'scope, 'env> {
             next_round: now + ROUND,
             round: ROUND,
             trusted: 0,
+            trust: None,
+            locks: 0,
             retries: 0,
         }
     }
@@ -192,17 +235,34 @@ impl<'scope, 'env> Inspector<'scope, 'env> {
         if let Some(excess) = self.answered(now, watchdog) {
             return Some(excess);
         }
+        if let Some(trust) = &mut self.trust {
+            trust.grown = trust.grown.saturating_add(glance.grown);
+        }
+        let need = self.need(glance, now);
         if let Some(pending) = &mut self.pending {
             let read = self.progress.load(Ordering::Relaxed);
+            // Whoever waits for a processor is not held up by a script.
+            let waits = self.thread.as_ref().is_some_and(Thread::waits_for_processor);
             let stop = || sweep::stop(self.policy, self.worker);
-            return pending.consider(glance, now, read, patience(self.policy), stop);
+            return pending.consider(
+                glance,
+                need,
+                now,
+                if waits { Progress::Starved } else { Progress::Read(read) },
+                patience(self.policy),
+                stop,
+            );
         }
-        let is_suspect = glance.suspicion.is_some() && (now >= self.not_before || glance.bound > self.trusted);
         let is_round = now >= self.next_round && watchdog.may_have_locks();
-        if !is_suspect && !is_round {
+        if need == Need::None && !is_round {
             return None;
         }
-        let parts = if is_round { Parts::All } else { Parts::Suspected };
+        let parts = match (need, is_round) {
+            (_, false) => Parts::Suspected,
+            // What is known of its memory holds.
+            (Need::None, true) if glance.suspicion == Some(Excess::Memory) => Parts::Locks,
+            (_, true) => Parts::All,
+        };
         if is_round {
             self.next_round = now + self.round;
         }
@@ -211,11 +271,9 @@ impl<'scope, 'env> Inspector<'scope, 'env> {
         }
         match self.request(glance.seen.clone(), parts, watchdog) {
             Ok(()) => {
-                let suspicion = glance.suspicion.map(|limit| (limit, now));
+                let suspicion = need.limit().map(|limit| (limit, now));
                 let read = self.progress.load(Ordering::Relaxed);
-                let bound = glance.bound;
-                let pending =
-                    Pending { since: now, considered: now, bound, suspicion, read, read_at: now, stopped: None };
+                let pending = Pending { parts, bound: glance.bound, ..Pending::new(now, suspicion, read) };
                 self.pending = Some(pending);
                 None
             }
@@ -234,6 +292,12 @@ impl<'scope, 'env> Inspector<'scope, 'env> {
         if pending.stopped.is_some() && excess.is_none() {
             sweep::resume(self.policy, self.worker);
         }
+        let locked = finding.locks.saturating_sub(self.locks);
+        self.locks = finding.locks;
+        match (&mut self.trust, pending.parts) {
+            (Some(trust), Parts::Locks) => trust.grown = trust.grown.saturating_add(locked),
+            _ => self.trust = finding.excess.is_none().then_some(Trust { slack: finding.slack, grown: pending.grown }),
+        }
         self.trusted = pending.bound.saturating_add(finding.slack);
         self.not_before = match pending.suspicion {
             // It was not about that.
@@ -241,6 +305,20 @@ impl<'scope, 'env> Inspector<'scope, 'env> {
             suspicion => now + pause(suspicion.map(|(limit, _)| limit), finding.slack, took),
         };
         excess
+    }
+
+    /// Whether what is known of a tree still holds.
+    fn need(&self, glance: &Glance, now: Instant) -> Need {
+        // Files are not in what is known of memory.
+        let is_time = now >= self.not_before;
+        if glance.is_full && is_time {
+            return Need::Now(Excess::Scratch);
+        }
+        match (glance.suspicion, &self.trust) {
+            (Some(Excess::Memory), Some(trust)) => trust.need(glance.open, is_time),
+            (Some(Excess::Memory), None) if is_time || glance.bound > self.trusted => Need::Now(Excess::Memory),
+            _ => Need::None,
+        }
     }
 
     /// Inspects the tree and waits for that.
@@ -264,7 +342,7 @@ impl<'scope, 'env> Inspector<'scope, 'env> {
     /// little before that is believed.
     fn conclude(&mut self, finding: &Finding, was_stopped: bool, watchdog: &mut Watchdog<'env>) -> Option<Excess> {
         watchdog.settle(finding);
-        self.round = if finding.has_locks { ROUND } else { (self.round * 2).min(LONGEST_ROUND) };
+        self.round = if finding.locks > 0 { ROUND } else { (self.round * 2).min(LONGEST_ROUND) };
         self.retries = if was_stopped && finding.may_pass { self.retries + 1 } else { 0 };
         finding.excess.filter(|_| self.retries == 0 || self.retries > RETRIES)
     }
@@ -279,23 +357,41 @@ impl<'scope, 'env> Inspector<'scope, 'env> {
 }
 
 impl Pending {
-    /// `read`: what the thread has read; `patience`: how long it may take to read one thing.
+    fn new(now: Instant, suspicion: Option<(Excess, Instant)>, read: u64) -> Self {
+        Self {
+            since: now,
+            considered: now,
+            bound: 0,
+            parts: Parts::Suspected,
+            grown: 0,
+            suspicion,
+            read,
+            read_at: now,
+            stopped: None,
+        }
+    }
+
+    /// `patience`: how long it may take to read one thing.
     fn consider(
         &mut self,
         glance: &Glance,
+        need: Need,
         now: Instant,
-        read: u64,
+        progress: Progress,
         patience: Duration,
         stop: impl FnOnce(),
     ) -> Option<Excess> {
-        self.pass_over(now);
-        if let Some(limit) = glance.suspicion
+        self.pass_over(now, progress == Progress::Starved);
+        self.grown = self.grown.saturating_add(glance.grown);
+        if let Some(limit) = need.limit()
             && self.suspicion.is_none_or(|(suspected, _)| suspected != limit && limit == Excess::Memory)
         {
             self.suspicion = Some((limit, now));
         }
         let limit = self.suspicion.map_or(Excess::Memory, |(limit, _)| limit);
-        if read != self.read {
+        if let Progress::Read(read) = progress
+            && read != self.read
+        {
             (self.read, self.read_at) = (read, now);
         }
         let Some(stopped) = &mut self.stopped else {
@@ -315,9 +411,10 @@ impl Pending {
         is_over.then_some(limit)
     }
 
-    /// Gives everybody the time that this process has missed.
-    fn pass_over(&mut self, now: Instant) {
-        let missed = now.duration_since(self.considered).saturating_sub(LATE);
+    /// Gives everybody the time that this process has missed, or in which the thread had no processor.
+    fn pass_over(&mut self, now: Instant, is_starved: bool) {
+        let passed = now.duration_since(self.considered);
+        let missed = if is_starved { passed } else { passed.saturating_sub(LATE) };
         self.considered = now;
         self.since += missed;
         self.read_at += missed;
@@ -332,13 +429,40 @@ fn pause(suspicion: Option<Excess>, slack: u64, took: Duration) -> Duration {
     left.max(took * 2).min(LONGEST_PAUSE)
 }
 
+/// What the thread is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// It has read so much.
+    Read(u64),
+    /// It has no processor.
+    Starved,
+}
+
+impl Need {
+    fn limit(self) -> Option<Excess> {
+        match self {
+            Self::Now(limit) => Some(limit),
+            Self::Soon | Self::None => None,
+        }
+    }
+}
+
 impl<'scope> Thread<'scope> {
+    /// Whether it runs, or would if it had a processor: it does not wait for anything that a script can hold.
+    fn waits_for_processor(&self) -> bool {
+        let number = self.number.load(Ordering::Relaxed);
+        watchdog::activity_of_thread(number).is_ok_and(|activity| activity == Some(Activity::Runs))
+    }
+
     fn start(scope: &'scope Scope<'scope, '_>, mut inspection: Inspection<'scope>) -> io::Result<Self> {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let ring = bell.try_clone()?;
         let (requests, received) = channel();
         let (answer, answers) = channel();
+        let number = Arc::new(AtomicI32::new(0));
+        let told = Arc::clone(&number);
         let inspect = move || {
+            told.store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::Relaxed);
             while let Ok((seen, parts)) = received.recv() {
                 let before = processor_time();
                 let finding = inspection.finding(seen, parts);
@@ -354,7 +478,7 @@ impl<'scope> Thread<'scope> {
             crate::sys::wipe_stack();
         };
         let handle = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, inspect)?;
-        Ok(Self { handle, requests, answers, bell })
+        Ok(Self { number, handle, requests, answers, bell })
     }
 }
 
@@ -374,10 +498,15 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(1);
 
-    fn glance(suspicion: Option<Excess>, resident: u64) -> Glance {
+    const MEMORY: Need = Need::Now(Excess::Memory);
+
+    fn glance(resident: u64) -> Glance {
         Glance {
             excess: None,
-            suspicion,
+            suspicion: None,
+            is_full: false,
+            grown: 0,
+            open: 0,
             bound: 0,
             resident: [(process(i32::MAX), resident)].into(),
             seen: Seen::default(),
@@ -385,8 +514,7 @@ mod tests {
     }
 
     fn pending(now: Instant) -> Pending {
-        let suspicion = Some((Excess::Memory, now));
-        Pending { since: now, considered: now, bound: 0, suspicion, read: 0, read_at: now, stopped: None }
+        Pending::new(now, Some((Excess::Memory, now)), 0)
     }
 
     #[test]
@@ -399,7 +527,7 @@ mod tests {
             // What goes on is waited for.
             let read = if after < 900 { 1 } else { 2 };
             let now = start + Duration::from_millis(after);
-            let excess = pending.consider(&glance(Some(Excess::Memory), 0), now, read, PATIENCE, || stops += 1);
+            let excess = pending.consider(&glance(0), MEMORY, now, Progress::Read(read), PATIENCE, || stops += 1);
             first_stop = first_stop.or((stops > 0).then_some(after));
             if excess.is_some() {
                 ended = Some((after, excess));
@@ -415,8 +543,8 @@ mod tests {
         let start = Instant::now();
         let mut pending = pending(start);
         let mut after = |milliseconds| {
-            let glance = glance(Some(Excess::Memory), 1 << 30);
-            pending.consider(&glance, start + Duration::from_millis(milliseconds), 1, PATIENCE, || ())
+            let now = start + Duration::from_millis(milliseconds);
+            pending.consider(&glance(1 << 30), MEMORY, now, Progress::Read(1), PATIENCE, || ())
         };
         assert_eq!((after(20), after(30)), (None, None));
         assert_eq!(after(60_000), None);
@@ -425,12 +553,35 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_without_a_processor_is_waited_for() {
+        let start = Instant::now();
+        let mut pending = pending(start);
+        let mut after = |milliseconds, progress| {
+            let now = start + Duration::from_millis(milliseconds);
+            pending.consider(&glance(0), MEMORY, now, progress, PATIENCE, || ())
+        };
+        assert_eq!((10..20_000).step_by(10).find_map(|time| after(time, Progress::Starved)), None);
+        assert_eq!((20_000..20_900).step_by(10).find_map(|time| after(time, Progress::Read(0))), None);
+        assert_eq!((20_900..21_100).step_by(10).find_map(|time| after(time, Progress::Read(0))), Some(Excess::Memory));
+    }
+
+    #[test]
+    fn what_was_counted_holds_until_as_much_may_have_come() {
+        const MB: u64 = 1 << 20;
+        let need = |grown, open, is_time| Trust { slack: 100 * MB, grown }.need(open, is_time);
+        assert_eq!(need(50 * MB, 0, true), Need::None);
+        assert_eq!((need(51 * MB, 0, true), need(51 * MB, 0, false)), (Need::Soon, Need::None));
+        assert_eq!(need(101 * MB, 0, false), MEMORY);
+        assert_eq!((need(0, 101 * MB, true), need(0, 101 * MB, false)), (MEMORY, Need::None));
+    }
+
+    #[test]
     fn what_grows_while_it_stands_still_is_over_its_limit() {
         let start = Instant::now();
         let mut pending = pending(start);
         let mut after = |milliseconds, resident| {
             let now = start + Duration::from_millis(milliseconds);
-            pending.consider(&glance(Some(Excess::Memory), resident), now, 0, PATIENCE, || ())
+            pending.consider(&glance(resident), MEMORY, now, Progress::Read(0), PATIENCE, || ())
         };
         assert_eq!(after(20, 600 << 20), None);
         assert_eq!(after(30, 620 << 20), None);
@@ -472,15 +623,15 @@ mod tests {
     fn files_and_locks_are_counted_in_their_time() {
         let start = Instant::now();
         let mut pending = Pending { suspicion: None, ..pending(start) };
-        let mut is_stopped_after = |milliseconds, suspicion| {
+        let mut is_stopped_after = |milliseconds, need| {
             let mut stopped = false;
             let now = start + Duration::from_millis(milliseconds);
-            assert_eq!(pending.consider(&glance(suspicion, 0), now, 0, PATIENCE, || stopped = true), None);
+            assert_eq!(pending.consider(&glance(0), need, now, Progress::Read(0), PATIENCE, || stopped = true), None);
             stopped
         };
-        assert!(!is_stopped_after(100, None));
-        assert!(!is_stopped_after(120, Some(Excess::Scratch)));
-        assert!(!is_stopped_after(139, Some(Excess::Scratch)));
-        assert!(is_stopped_after(140, Some(Excess::Scratch)), "files may grow meanwhile");
+        assert!(!is_stopped_after(100, Need::None));
+        assert!(!is_stopped_after(120, Need::Now(Excess::Scratch)));
+        assert!(!is_stopped_after(139, Need::Now(Excess::Scratch)));
+        assert!(is_stopped_after(140, Need::Now(Excess::Scratch)), "files may grow meanwhile");
     }
 }

@@ -182,3 +182,42 @@ async fn the_kernel_takes_back_what_is_left_of_large_pages() {
     service.is_well().await;
     assert!(group.usage() <= HOST_HAS);
 }
+
+/// Two scripts that run at the same time: one gives back what the other takes, so that the file system lacks no more than one may
+/// have.
+const IN_TURNS: &str = r"
+import os, time
+
+MB = 1 << 20
+
+def main(gives):
+    block = bytes(MB)
+    with open('file', 'wb', buffering=0) as file:
+        for _ in range(60 if gives else 50):
+            file.write(block)
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            time.sleep(0.1)
+        if gives:
+            for number in range(240):
+                time.sleep(0.01)
+                file.truncate(60 * MB - number * MB // 4)
+            time.sleep(3)
+            return 'gave'
+        before, until = os.statvfs('.').f_bfree, time.monotonic() + 5
+        while time.monotonic() < until:
+            free = os.statvfs('.').f_bfree - before
+            if free > 0:
+                file.write(block[:free * 4096])
+            time.sleep(0.001)
+        return file.tell() // MB
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_in_a_container_cannot_hand_their_files_over() {
+    let service = Host::Container.start_with(&[("EXECUTOR_CONCURRENCY", "2"), ("EXECUTOR_SCRATCH_MB", "64")]);
+    let run = |gives| service.execute_with(IN_TURNS, json!({ "gives": gives }));
+    let (gave, took) = tokio::join!(run(true), run(false));
+    gave.succeeds(r#""gave""#, "");
+    took.fails("script exceeded its scratch space of 64 MB", "");
+}

@@ -11,6 +11,7 @@
 //!
 //! Where a cgroup counts memory and processes (`cgroup`), only record locks and files are left, which no cgroup counts.
 
+mod growth;
 mod process;
 pub mod procfs;
 mod returned;
@@ -28,10 +29,10 @@ use super::scratch::{Counter, Scratch, Usage};
 use super::{Mechanism, Policy};
 use crate::protocol::Excess;
 use crate::sys::Rusage;
-pub use process::children;
+use growth::Growth;
 use process::{Counted, Depths, Known, Process, Tree, UnlinkedFiles};
-use procfs::Activity;
-pub use procfs::Unreadable;
+pub use process::{activity_of_thread, children};
+pub use procfs::{Activity, Unreadable};
 
 /// Bytes that a record lock counts for. The kernel keeps about 200 (struct file_lock) and no cgroup counts them. They count
 /// for more, because while others are made, the kernel takes some 20 milliseconds for every 80 that it lists (file_rwsem in
@@ -61,6 +62,7 @@ pub struct Watchdog<'a> {
     /// Bytes that a sealed worker had mapped otherwise than for itself when its job began.
     mapped_at_first: u64,
     known: Known,
+    growth: Growth,
 }
 
 /// Result of a glance.
@@ -70,6 +72,12 @@ pub struct Glance {
     pub excess: Option<Excess>,
     /// Limit that they may be over: an inspection must say so.
     pub suspicion: Option<Excess>,
+    /// Whether so much of the scratch space may be used that its files have to be counted.
+    pub is_full: bool,
+    /// Bytes that they may have come to hold since the last glance that suspected them of too much memory.
+    pub grown: u64,
+    /// Bytes that what they have open may come to hold without a trace.
+    pub open: u64,
     /// Bytes of memory that they may hold, at most.
     pub bound: u64,
     /// Bytes that each process has in memory or swapped.
@@ -95,19 +103,22 @@ pub struct Seen {
 pub enum Parts {
     /// What a glance has raised a suspicion about.
     Suspected,
+    /// Record locks alone.
+    Locks,
     /// Record locks as well: the kernel waits for all processors before it lists them (synchronize_rcu in fs/locks.c).
     All,
 }
 
 impl Glance {
     fn of(excess: Option<Excess>, suspicion: Option<Excess>, seen: Seen) -> Self {
-        Self { excess, suspicion, bound: 0, resident: HashMap::new(), seen }
+        let is_full = suspicion == Some(Excess::Scratch);
+        Self { excess, suspicion, is_full, grown: 0, open: 0, bound: 0, resident: HashMap::new(), seen }
     }
 }
 
 impl<'a> Watchdog<'a> {
     pub fn new(policy: &'a Policy, scratch: &'a Scratch, worker: Pid, mapped_at_first: u64) -> Self {
-        Self { policy, scratch, worker, mapped_at_first, known: Known::default() }
+        Self { policy, scratch, worker, mapped_at_first, known: Known::default(), growth: Growth::default() }
     }
 
     /// Looks without waiting for anything. A tree that cannot be understood is over its limit.
@@ -127,16 +138,21 @@ impl<'a> Watchdog<'a> {
         // The kernel may count them.
         let is_overcrowded = !policy.has(Mechanism::Nproc) && tree.tasks() > policy.max_processes;
         let base = self.scratch.memory().saturating_add(hidden(policy, &tree, self.mapped_at_first)?);
-        let mut bound = base;
+        let (mut bound, mut open, mut counted) = (base, 0_u64, base);
         for process in &tree.processes {
             let figures = process.bound(policy)?;
             let returning = self.known.note(process, figures)?;
-            bound = bound.saturating_add(figures.map_or(0, |figures| figures.total())).saturating_add(returning);
+            let figures = figures.unwrap_or_default();
+            bound = bound.saturating_add(figures.total()).saturating_add(returning);
+            open = open.saturating_add(figures.buffers);
+            counted = counted.saturating_add(process.page_tables());
         }
-        let suspicion = if bound > policy.memory_bytes { Some(Excess::Memory) } else { suspicion };
+        let is_suspect = bound > policy.memory_bytes;
+        let grown = if is_suspect { self.growth.since_last(&tree, counted, &policy.weights)? } else { 0 };
+        let suspicion = if is_suspect { Some(Excess::Memory) } else { suspicion };
         let seen = Seen { base, returning: self.known.returning(), taken, depths: self.known.depths.clone() };
         let excess = is_overcrowded.then_some(Excess::Processes);
-        Ok(Glance { bound, resident: tree.resident(), ..Glance::of(excess, suspicion, seen) })
+        Ok(Glance { is_full, grown, open, bound, resident: tree.resident(), ..Glance::of(excess, suspicion, seen) })
     }
 
     /// Takes into account what an inspection has found out about processes that were giving memory back.
@@ -196,8 +212,8 @@ pub struct Finding {
     pub may_pass: bool,
     /// Bytes of memory that it may still take.
     pub slack: u64,
-    /// Whether it had record locks when they were counted last.
-    pub has_locks: bool,
+    /// Bytes of its record locks when they were counted last.
+    pub locks: u64,
     /// Bytes that processes have given back.
     rested: HashMap<Pid, u64>,
 }
@@ -229,14 +245,18 @@ impl Inspection<'_> {
             Ok(false) => {}
             Ok(true) | Err(_) => return Finding::over(Excess::Scratch),
         }
-        if parts == Parts::All {
+        if parts != Parts::Suspected {
             match self.tree().and_then(|tree| self.count_locks(&tree)) {
                 Ok(bytes) => self.locks = bytes,
                 Err(_) => return Finding::over(Excess::Memory),
             }
         }
-        let finding = self.memory(seen.base, seen.returning).unwrap_or_else(|_| Finding::over(Excess::Memory));
-        Finding { has_locks: self.locks > 0, ..finding }
+        let finding = if parts == Parts::Locks {
+            Finding::default()
+        } else {
+            self.memory(seen.base, seen.returning).unwrap_or_else(|_| Finding::over(Excess::Memory))
+        };
+        Finding { locks: self.locks, ..finding }
     }
 
     /// Counts memory, or at the least so much as is too much. Counts again before it says so, but for what the kernel keeps for
@@ -350,12 +370,10 @@ impl Inspection<'_> {
     }
 
     /// Counts files with a name, those that are open without one, and those that are only mapped. Nobody tells how large the
-    /// latter are: each may be as large as a file may be, up to what the file system lacks.
+    /// latter are: each may be as large as a file may be, up to what the file system lacks. That it lacks little says nothing of the
+    /// others, for another script may give back as much as this one takes.
     fn is_over_scratch(&mut self, taken: Usage) -> Result<bool, Unreadable> {
         let policy = self.policy;
-        if !self.counter.may_be_full(policy, taken) {
-            return Ok(false);
-        }
         let Some(named) = self.counter.count(policy) else { return Ok(false) };
         self.progress.fetch_add(1, Ordering::Relaxed);
         let mut sum = named;

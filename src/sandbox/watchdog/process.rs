@@ -248,6 +248,12 @@ pub fn children(directory: &Path) -> Result<Vec<Pid>, Unreadable> {
     Ok(found)
 }
 
+/// What a thread of this process is doing; `None` if it is gone.
+pub fn activity_of_thread(number: i32) -> Result<Option<Activity>, Unreadable> {
+    let stat = read(&Path::new("self/task").join(number.to_string()).join("stat"))?;
+    stat.map(|stat| Ok(Stat::parse(&stat)?.activity)).transpose()
+}
+
 impl Process {
     /// `None` for a process that is gone. One whose main thread has ended shows nothing of its memory, but its other threads
     /// do.
@@ -329,6 +335,15 @@ impl Process {
             }
         }
         Ok(busiest)
+    }
+
+    pub fn page_tables(&self) -> u64 {
+        self.memory().page_tables
+    }
+
+    /// What `stat` says of it; `None` if it is gone.
+    pub fn stat(&self) -> Result<Option<Vec<u8>>, Unreadable> {
+        read(&directory(self.number).join("stat"))
     }
 
     /// What a process is doing. One that is gone rests.
@@ -553,7 +568,7 @@ fn gone<T>(error: &io::Error) -> Result<Option<T>, Unreadable> {
 }
 
 /// The bytes of a file; `None` if it is gone.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, Unreadable> {
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Unreadable> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) => gone(&error),

@@ -105,6 +105,8 @@ pub struct Stat {
     pub group: Option<Pid>,
     /// Of its thread, the first one of a process.
     pub activity: Activity,
+    /// Page faults of all its threads, also of those that have ended.
+    pub faults: u64,
     /// Clock ticks of children that it has waited for.
     pub ticks_of_children: u64,
 }
@@ -120,6 +122,7 @@ impl Stat {
         Ok(Self {
             group: integer(at(2)?).and_then(process),
             activity: at(0)?.first().copied().map(Activity::from).ok_or(Unclear)?,
+            faults: ticks(7)?.saturating_add(ticks(9)?),
             ticks_of_children: ticks(13)?.saturating_add(ticks(14)?),
         })
     }
@@ -143,6 +146,13 @@ pub fn shared_mappings(statm: &[u8], page_size: u64) -> Result<u64, Unreadable> 
 /// Number that was given to a process last, from `loadavg` (proc_loadavg(5)).
 pub fn last_number(loadavg: &[u8]) -> Option<u64> {
     words(loadavg).nth(4).and_then(integer)
+}
+
+/// Large pages that faults have brought, or that were put together of small ones, on this host since it was started, from `vmstat`
+/// (transhuge.rst of the kernel's documentation). None where it does not tell.
+pub fn large_pages(vmstat: &[u8]) -> Option<u64> {
+    let field = |name: &[u8]| lines(vmstat).find_map(|line| integer(line.strip_prefix(name)?));
+    Some(field(b"thp_fault_alloc ")?.saturating_add(field(b"thp_collapse_alloc ")?))
 }
 
 /// Numbers of processes, from `children` (proc_tid_children(5)).
@@ -251,7 +261,7 @@ mod tests {
         let stat = b"7 (\xff) 1 2 (\n) S 2 5 5 0 -1 4194560 1 0 0 0 1 2 30 12 20 0 1 0 99";
         assert_eq!(
             Stat::parse(stat),
-            Ok(Stat { group: Some(pid(5)), activity: Activity::Rests, ticks_of_children: 42 })
+            Ok(Stat { group: Some(pid(5)), activity: Activity::Rests, faults: 1, ticks_of_children: 42 })
         );
     }
 

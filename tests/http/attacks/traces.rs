@@ -57,14 +57,17 @@ const CHANGE: &str = "
                 os.remove(path)
             os.chmod('/tmp', 0o750)
             os.utime('/dev/shm', ns=(1, 2))
+            for link in ('/proc/self', '/proc/thread-self'):
+                os.readlink(link)
         ended = time.time_ns()
         time.sleep(0.02 if change else 0)
         seen = [os.stat(directory) for directory in ('/tmp', '/dev/shm')]
+        links = [os.lstat(path) for path in ('/proc', '/proc/self', '/proc/thread-self')]
         room = os.statvfs('/tmp')
         return {
             'begun': begun,
             'ended': ended,
-            'times': [time for stat in seen for time in (stat.st_ctime_ns, stat.st_mtime_ns, stat.st_atime_ns)],
+            'times': [time for stat in seen + links for time in (stat.st_ctime_ns, stat.st_mtime_ns, stat.st_atime_ns)],
             'same': [os.getpid(), os.listdir('/tmp'), os.listdir('/dev/shm'), room.f_bfree, room.f_ffree,
                      [stat.st_mode for stat in seen], [stat.st_nlink for stat in seen]],
         }
