@@ -1,5 +1,6 @@
 //! The settings: environment variables, read once, all faults reported at once. Nothing else reads the environment.
 
+pub mod host;
 mod reader;
 
 use std::fmt;
@@ -12,8 +13,9 @@ use std::time::Duration;
 use crate::access::key::Key;
 use crate::access::rates::Rate;
 use crate::sandbox::policy::Weights;
-use crate::sandbox::posture::Strictness;
+use crate::sandbox::posture::{Adjustment, Strictness};
 use crate::sandbox::{Mechanisms, Policy};
+use host::HardLimits;
 use reader::Reader;
 
 const MIB: u64 = 1 << 20;
@@ -28,7 +30,7 @@ pub struct Setting {
 
 /// Every setting with the service's prefix.
 #[rustfmt::skip]
-pub const SETTINGS: [Setting; 33] = [
+pub const SETTINGS: [Setting; 34] = [
     Setting { name: "EXECUTOR_RUNTIME", default: "/opt/runtime", meaning: "directory of the Python runtime (`make layer` builds one)" },
     Setting { name: "EXECUTOR_HOST", default: "0.0.0.0", meaning: "address that the server listens on" },
     Setting { name: "EXECUTOR_API_KEYS", default: "", meaning: "API keys, as `name:sha256hex`, separated by commas (`make key` makes one); with none, and no file of them, whoever reaches the service may run scripts" },
@@ -44,6 +46,11 @@ pub const SETTINGS: [Setting; 33] = [
     Setting { name: "EXECUTOR_MAX_OPEN_FILES", default: "1024", meaning: "open files in each process of a job" },
     Setting { name: "EXECUTOR_SCRATCH_MB", default: "64", meaning: "scratch space of a job (working directory, `/tmp` and `/dev/shm` together), MiB" },
     Setting { name: "EXECUTOR_SCRATCH_FILES", default: "16384", meaning: "files and directories in the scratch space" },
+    Setting {
+        name: "EXECUTOR_SCRATCH_DIR",
+        default: "`/tmp`, or else `/dev/shm` or `/var/tmp`",
+        meaning: "directory on the host that scratch spaces lie in, where a job cannot have a file system of its own",
+    },
     Setting { name: "EXECUTOR_MAX_STDOUT_BYTES", default: "1048576", meaning: "standard output kept of a job, and standard error likewise" },
     Setting { name: "EXECUTOR_MAX_RESULT_BYTES", default: "5242880", meaning: "size of a result, as JSON" },
     Setting { name: "EXECUTOR_MAX_REQUEST_BYTES", default: "6291456", meaning: "size of a request's body" },
@@ -104,6 +111,8 @@ pub struct Config {
     pub stream: bool,
     pub renewal: Renewal,
     pub log: LogConfig,
+    /// What the host does not allow, and what is used instead.
+    pub adjustments: Vec<Adjustment>,
 }
 
 /// When a zygote is replaced by a new one.
@@ -202,11 +211,14 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
-    /// Reads the process's environment.
+    /// Reads the process's environment, and lowers what is above the process's hard limits.
     pub fn from_environment() -> Result<Self, ConfigError> {
         let text = |string: std::ffi::OsString| string.to_string_lossy().into_owned();
         let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
-        Self::from_variables(variables, Platform::of_this_process())
+        let platform = Platform::of_this_process();
+        let mut config = Self::from_variables(variables, platform)?;
+        host::fit(&mut config, platform, HardLimits::of_this_process()).map_err(|fault| ConfigError(vec![fault]))?;
+        Ok(config)
     }
 
     /// Reads settings from these variables; those without the prefix are not ours and are ignored, but for
@@ -239,6 +251,7 @@ impl Config {
                 weights: Weights::default(),
                 // A Lambda function's /tmp is its own.
                 owns_tmp: platform == Platform::Lambda,
+                scratch_parent: reader.text("EXECUTOR_SCRATCH_DIR").map(PathBuf::from),
             },
             max_stdout_bytes: reader.bytes("EXECUTOR_MAX_STDOUT_BYTES", 1 << 20),
             max_result_bytes: reader.bytes("EXECUTOR_MAX_RESULT_BYTES", 5 << 20),
@@ -268,6 +281,7 @@ impl Config {
                 project: reader.text("GOOGLE_CLOUD_PROJECT"),
                 collector: reader.text("OTEL_EXPORTER_OTLP_ENDPOINT"),
             },
+            adjustments: Vec::new(),
         };
         reader.finish().map(|()| config)
     }

@@ -16,16 +16,13 @@ use super::trouble::{Attempt, Attempts};
 use super::worker::Worker;
 use super::zygote::{StartError, Zygote};
 use crate::config::Config;
+use crate::config::host::SPARE_WORKERS;
 use crate::job::Job;
 use crate::protocol::{Ready, Task};
 use crate::sandbox::Mechanism;
 use crate::sandbox::posture::Posture;
 use crate::sandbox::privileges::Installation;
 use crate::telemetry::metrics::{Metrics, Vitals, Zygote as Kind};
-
-/// How many workers of each zygote wait beyond those that may run. Jobs come in bursts, and a worker takes longer to make
-/// than most jobs to run; one that waits takes a few megabytes.
-const SPARE: usize = 4;
 
 /// Time in which a healthy host makes a worker, however busy it is.
 pub const MAKE_LIMIT: Duration = Duration::from_secs(1);
@@ -90,7 +87,7 @@ impl Pool {
         let parked = if posture.policy.has(Mechanism::Seal) {
             Parked::Alone(Arc::new(Lone::new(home, first)))
         } else {
-            let room = concurrency + SPARE;
+            let room = concurrency + SPARE_WORKERS;
             let base = Shelf::new(Kind::Base, home.clone(), room);
             let preloaded = Shelf::new(Kind::Preloaded, home.like(), room);
             if let Ok(place) = base.room.try_acquire() {

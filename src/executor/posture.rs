@@ -5,9 +5,9 @@ use tracing::{info, warn};
 use super::zygote::{Embryo, Refused, StartError};
 use crate::config::Config;
 use crate::sandbox::policy::{KernelLimits, Weights};
-use crate::sandbox::posture::Posture;
+use crate::sandbox::posture::{Adjustment, Posture};
 use crate::sandbox::privileges::Installation;
-use crate::sandbox::{self, Policy, Promise};
+use crate::sandbox::{self, Mechanism, Policy, Promise};
 
 /// Reads what limits this kernel has.
 fn kernel_limits() -> KernelLimits {
@@ -46,6 +46,7 @@ pub async fn find(config: &Config, installation: &Installation) -> Result<(Embry
     let mut policy = config.policy.clone();
     // The script on the spare place is one more.
     policy.weights = Weights::new(kernel_limits(), policy.memory_bytes, config.concurrency + 1);
+    let elsewhere = choose_scratch_parent(&mut policy);
     let mut posture = Posture::new(policy, config.strictness, config.without.clone());
     if let Some(exposed) = installation.exposed.clone() {
         // Switched off, it is not offered in the first place.
@@ -60,12 +61,34 @@ pub async fn find(config: &Config, installation: &Installation) -> Result<(Embry
             Err(refused) => posture.refused(refused).map_err(|error| StartError::Zygote(error.to_string()))?,
         }
     };
+    posture.adjustments.clone_from(&config.adjustments);
+    if !posture.policy.has(Mechanism::Scratch) {
+        posture.adjustments.extend(elsewhere);
+    }
     report(&posture)?;
     if posture.policy.sweeps_tmp() {
         // It survives the end of a service that could not make sure of it.
         sandbox::empty_tmp().map_err(|error| StartError::Zygote(format!("cannot empty /tmp: {error}")))?;
     }
     Ok((embryo, posture))
+}
+
+/// Chooses where scratch spaces lie on the host, if nobody has said it and it is not /tmp. Where there is no place, that matters
+/// only if workers cannot have a file system of their own: then the attempt fails, and says so.
+fn choose_scratch_parent(policy: &mut Policy) -> Option<Adjustment> {
+    if policy.scratch_parent.is_some() || policy.owns_tmp {
+        return None;
+    }
+    let (parent, refused) = sandbox::find_parent().ok()?;
+    let refused = refused?;
+    let adjustment = Adjustment {
+        setting: "EXECUTOR_SCRATCH_DIR",
+        wanted: policy.scratch_parent().display().to_string(),
+        used: parent.display().to_string(),
+        reason: format!("{}: {}", refused.step, refused.reason),
+    };
+    policy.scratch_parent = Some(parent);
+    Some(adjustment)
 }
 
 /// A launcher that was refused something has half done it: each attempt is a process of its own.
@@ -83,6 +106,9 @@ fn report(posture: &Posture) -> Result<(), StartError> {
         let broken =
             unacceptable.into_iter().map(|promise| format!("{}: {}", promise.text(), posture.reasons(promise)));
         return Err(StartError::Promises(broken.collect()));
+    }
+    for Adjustment { setting, wanted, used, reason } in &posture.adjustments {
+        warn!(setting, wanted, used, reason, "the host does not allow what is set");
     }
     let [no_network, no_files, no_other_processes, no_secrets, bounded, nothing_left_behind] =
         Promise::ALL.map(|promise| posture.enforcers(promise));

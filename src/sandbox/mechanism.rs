@@ -133,30 +133,66 @@ pub struct SandboxError {
     pub mechanism: Option<Mechanism>,
     pub step: String,
     pub reason: String,
+    /// What to do about it, where that is another thing than for the rest of the mechanism.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    remedy: Option<Remedy>,
+}
+
+/// What an operator can do about one cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remedy {
+    /// The kernel mounts a new /proc only where all of an old one can be seen (mount_too_revealing in fs/namespace.c).
+    WholeProc,
+    WritableDirectory,
+}
+
+impl Remedy {
+    fn text(self) -> &'static str {
+        match self {
+            Self::WholeProc => {
+                "leave /proc uncovered (`docker run --security-opt systempaths=unconfined`; in Kubernetes `procMount: Unmasked` with \
+                 `hostUsers: false`), or do without: promises are kept in another way"
+            }
+            Self::WritableDirectory => {
+                "give the service a /tmp that it can write to (`docker run --tmpfs /tmp`; in Kubernetes an `emptyDir`), or name \
+                 another directory in EXECUTOR_SCRATCH_DIR"
+            }
+        }
+    }
 }
 
 impl SandboxError {
     /// For `map_err`: the operation that failed, and the kernel's answer.
     pub fn at<E: fmt::Display>(mechanism: Mechanism, step: &str) -> impl FnOnce(E) -> Self + use<E> {
         let step = step.to_owned();
-        move |reason| Self { mechanism: Some(mechanism), step, reason: reason.to_string() }
+        move |reason| Self { mechanism: Some(mechanism), step, reason: reason.to_string(), remedy: None }
     }
 
     /// For `map_err`, where no mechanism is to blame.
     pub fn fault<E: fmt::Display>(step: &str) -> impl FnOnce(E) -> Self + use<E> {
         let step = step.to_owned();
-        move |reason| Self { mechanism: None, step, reason: reason.to_string() }
+        move |reason| Self { mechanism: None, step, reason: reason.to_string(), remedy: None }
+    }
+
+    /// The same error, with what helps against its cause.
+    #[must_use]
+    pub fn remedied_by(self, remedy: Remedy) -> Self {
+        Self { remedy: Some(remedy), ..self }
     }
 
     /// What an operator can do about it.
     pub fn remedy(&self) -> &'static str {
+        if let Some(remedy) = self.remedy {
+            return remedy.text();
+        }
         self.mechanism.map_or("see the errno's meaning in the manual page of the call", Mechanism::remedy)
     }
 }
 
 impl fmt::Display for SandboxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mechanism, step, reason } = self;
+        let Self { mechanism, step, reason, remedy: _ } = self;
         match mechanism {
             Some(mechanism) => write!(f, "{mechanism} cannot be had: {step}: {reason}; {}", self.remedy()),
             None => write!(f, "{step}: {reason}"),

@@ -1,5 +1,7 @@
 //! What is wanted, as plain data: which mechanisms lock a worker in, and its limits.
 
+use std::path::{Path, PathBuf};
+
 use rustix::process::Resource;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +46,8 @@ pub struct Policy {
     pub weights: Weights,
     /// Whether /tmp belongs to scripts as a whole, as in a Lambda function.
     pub owns_tmp: bool,
+    /// Directory that scratch spaces lie in where a worker has no tmpfs of its own. None before it is chosen.
+    pub scratch_parent: Option<PathBuf>,
 }
 
 /// Bytes that an object of the kernel counts for: the most that it can take, or more where a user may have only so many and the
@@ -123,6 +127,11 @@ impl Policy {
         self.mechanisms.contains(&mechanism)
     }
 
+    /// Directory that scratch spaces lie in where a worker has no tmpfs of its own.
+    pub fn scratch_parent(&self) -> &Path {
+        self.scratch_parent.as_deref().unwrap_or(Path::new(SCRATCH))
+    }
+
     /// Whether all of /tmp is swept: a sealed script can make directories and links anywhere in it.
     pub fn sweeps_tmp(&self) -> bool {
         self.owns_tmp && self.has(Mechanism::Seal) && self.has(Mechanism::Sweep)
@@ -160,6 +169,7 @@ impl Policy {
             scratch_inodes: 64,
             weights: Weights::default(),
             owns_tmp: false,
+            scratch_parent: None,
         }
     }
 }

@@ -28,6 +28,16 @@ impl std::str::FromStr for Strictness {
     }
 }
 
+/// Something that is not as it was set, or as it is by default, because the host does not allow it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Adjustment {
+    /// Name of the setting.
+    pub setting: &'static str,
+    pub wanted: String,
+    pub used: String,
+    pub reason: String,
+}
+
 /// How workers are locked in on this host, and what could not be had.
 #[derive(Debug, Clone)]
 pub struct Posture {
@@ -38,6 +48,8 @@ pub struct Posture {
     /// Mechanisms that the host may offer, as far as is known.
     offered: Mechanisms,
     missing: Vec<SandboxError>,
+    /// Settings that the host does not allow as they are.
+    pub adjustments: Vec<Adjustment>,
 }
 
 impl Posture {
@@ -47,7 +59,7 @@ impl Posture {
         for mechanism in &without {
             take_away(&mut offered, *mechanism);
         }
-        let mut posture = Self { policy, strictness, without, offered, missing: Vec::new() };
+        let mut posture = Self { policy, strictness, without, offered, missing: Vec::new(), adjustments: Vec::new() };
         posture.choose();
         posture
     }
@@ -164,6 +176,7 @@ impl Serialize for Posture {
         map.serialize_entry("policy", &self.strictness)?;
         map.serialize_entry("promises", &Promises(&self.policy.mechanisms))?;
         map.serialize_entry("missing", &missing)?;
+        map.serialize_entry("adjusted", &self.adjustments)?;
         map.serialize_entry("switched_off", &self.without)?;
         map.end()
     }

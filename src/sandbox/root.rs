@@ -15,6 +15,7 @@ use rustix::mount::{
 use rustix::path::Arg;
 use rustix::process::{chdir, pivot_root};
 
+use super::mechanism::Remedy;
 use super::policy::DEVICES;
 use super::{Mechanism, Policy, SandboxError};
 
@@ -80,12 +81,15 @@ const WHOLE_PROC: &CStr = c"hidepid=ptraceable";
 /// a process sees only those that it could trace: a script its own, and not its guard.
 const WORKERS_PROC: &CStr = c"subset=pid,hidepid=ptraceable";
 
-/// Mounts /proc for this PID namespace, with these options if the kernel knows them (Linux 5.8).
+/// Mounts /proc for this PID namespace, with these options if the kernel knows them (Linux 5.8). A PID namespace without one
+/// would be of no use to the watchdog: where the kernel refuses it, as in a container that covers parts of its /proc, there are no
+/// namespaces.
 fn mount_proc(target: &CStr, options: &CStr) -> Result<(), SandboxError> {
     let flags = NO_PRIVILEGES | MountFlags::NOEXEC;
     mount("proc", target, "proc", flags, options)
         .or_else(|_| mount("proc", target, "proc", flags, c"hidepid=2"))
-        .map_err(SandboxError::at(Mechanism::Root, "mount proc"))
+        .map_err(SandboxError::at(Mechanism::Namespaces, "mount proc"))
+        .map_err(|error| error.remedied_by(Remedy::WholeProc))
 }
 
 /// Covers what scripts shall not read in /proc where Landlock does not keep them from it, and what gVisor shows in spite of

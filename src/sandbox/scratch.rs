@@ -10,16 +10,21 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, mkdir, statvfs, unlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, mkdir, rmdir, statvfs, unlinkat};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 use rustix::process::chdir;
 
 use super::policy::{SCRATCH, SHARED_MEMORY};
 use super::root::NO_PRIVILEGES;
+use super::mechanism::Remedy;
 use super::{Mechanism, Policy, SandboxError};
 use trace::{Trace, next_inode};
 use tree::{counted, empty, open_directory};
+
+/// Bytes that the kernel keeps for a file of a tmpfs at the worst, besides its pages: the inode (752), an entry of its directory
+/// with the longest name (704), three nodes of a tree for a page far behind its beginning (1,752), and what record locks leave.
+const INODE_BYTES: u64 = 3584;
 
 /// One worker's scratch space, as its guard sees it.
 #[derive(Debug)]
@@ -68,7 +73,7 @@ impl Scratch {
         let scratch = if policy.has(Mechanism::Scratch) {
             Self { path: SCRATCH.into(), kind: mount_tmpfs(policy)?, owner }
         } else {
-            Self::directory(owner)?
+            Self::directory(policy.scratch_parent(), owner)?
         };
         scratch.enter()?;
         Ok(scratch)
@@ -80,10 +85,8 @@ impl Scratch {
 
     /// A directory whose name cannot be guessed: a script that knew it could tell by stat(2), which no Landlock rule is
     /// about, what another one does in there.
-    fn directory(owner: Owner) -> Result<Self, SandboxError> {
-        let name = random_name().map_err(failed("getrandom"))?;
-        let path = Path::new(SCRATCH).join(format!("py-executor-{name}"));
-        mkdir(&path, Mode::RWXU).map_err(failed("mkdir in /tmp"))?;
+    fn directory(parent: &Path, owner: Owner) -> Result<Self, SandboxError> {
+        let path = make_directory(parent)?;
         let opened = open_directory(CWD, &path).map_err(failed("open the directory"))?;
         let free_at_first = Cell::new(Free::of(&path).map_err(failed("statvfs"))?);
         Ok(Self { path, kind: Kind::Directory { opened, free_at_first }, owner })
@@ -151,7 +154,10 @@ impl Scratch {
     /// Bytes of memory that the files take: those of a tmpfs.
     pub fn memory(&self) -> u64 {
         match self.kind {
-            Kind::Tmpfs { .. } | Kind::TmpfsWithoutInodeLimit => {
+            Kind::Tmpfs { .. } => statvfs(&self.path).map_or(0, |stat| {
+                (stat.f_blocks - stat.f_bfree) * stat.f_frsize + (stat.f_files - stat.f_ffree) * INODE_BYTES
+            }),
+            Kind::TmpfsWithoutInodeLimit => {
                 statvfs(&self.path).map_or(0, |stat| (stat.f_blocks - stat.f_bfree) * stat.f_frsize)
             }
             // Its limit is far below the memory's, and whether it lies in memory is not known.
@@ -255,6 +261,32 @@ fn mount_tmpfs(policy: &Policy) -> Result<Kind, SandboxError> {
 /// Empties /tmp, where it belongs to scripts as a whole.
 pub fn empty_tmp() -> io::Result<()> {
     empty(&open_directory(CWD, SCRATCH)?, Path::new(SCRATCH))
+}
+
+/// Where scratch spaces can lie if nobody says where, from the best place to the last one: the first is what scripts expect, the
+/// second is in memory, and the third may be on a disk.
+const PARENTS: [&str; 3] = [SCRATCH, SHARED_MEMORY, "/var/tmp"];
+
+/// The first place that a scratch space can be made in, and why it is none of those before.
+pub fn find_parent() -> Result<(PathBuf, Option<SandboxError>), SandboxError> {
+    let mut refused = None;
+    for parent in PARENTS {
+        match make_directory(Path::new(parent)).and_then(|path| rmdir(&path).map_err(failed("rmdir"))) {
+            Ok(()) => return Ok((parent.into(), refused)),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    Err(refused.unwrap_or_else(|| SandboxError::at(Mechanism::Scratch, "mkdir")("there is no place")))
+}
+
+/// Makes a directory whose name nobody knows.
+fn make_directory(parent: &Path) -> Result<PathBuf, SandboxError> {
+    let name = random_name().map_err(failed("getrandom"))?;
+    let path = parent.join(format!("py-executor-{name}"));
+    mkdir(&path, Mode::RWXU)
+        .map_err(failed(&format!("mkdir in {}", parent.display())))
+        .map_err(|error| error.remedied_by(Remedy::WritableDirectory))?;
+    Ok(path)
 }
 
 fn random_name() -> rustix::io::Result<String> {
