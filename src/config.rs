@@ -251,7 +251,7 @@ impl Config {
                 weights: Weights::default(),
                 // A Lambda function's /tmp is its own.
                 owns_tmp: platform == Platform::Lambda,
-                scratch_parent: reader.text("EXECUTOR_SCRATCH_DIR").map(PathBuf::from),
+                scratch_parent: directory(&mut reader, "EXECUTOR_SCRATCH_DIR"),
             },
             max_stdout_bytes: reader.bytes("EXECUTOR_MAX_STDOUT_BYTES", 1 << 20),
             max_result_bytes: reader.bytes("EXECUTOR_MAX_RESULT_BYTES", 5 << 20),
@@ -285,6 +285,15 @@ impl Config {
         };
         reader.finish().map(|()| config)
     }
+}
+
+/// A directory of the host's, by its whole path: the service has no working directory that anybody knows.
+fn directory(reader: &mut Reader, name: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(reader.text(name)?);
+    if !path.is_absolute() {
+        reader.fault(format!("{name} must be an absolute path, not {path:?}"));
+    }
+    Some(path)
 }
 
 /// The burst without a rate would do nothing.

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::policy::{NICENESS, STACK_BYTES};
 use super::{Mechanism, Policy, SandboxError, dumpable};
@@ -81,8 +81,10 @@ pub fn limit_cpu(time: Duration) -> Result<(), SandboxError> {
     set(Resource::Cpu, seconds, seconds + 1)
 }
 
+/// Sets a limit, or leaves it at the host's hard one where that is lower: nobody may raise it.
 fn set(resource: Resource, soft: u64, hard: u64) -> Result<(), SandboxError> {
-    setrlimit(resource, Rlimit { current: Some(soft), maximum: Some(hard) })
+    let allowed = |limit: u64| Some(getrlimit(resource).maximum.map_or(limit, |maximum| limit.min(maximum)));
+    setrlimit(resource, Rlimit { current: allowed(soft), maximum: allowed(hard) })
         .map_err(SandboxError::at(Mechanism::Rlimits, &format!("setrlimit {resource:?} {soft}")))
 }
 

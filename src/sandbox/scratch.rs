@@ -15,9 +15,9 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 use rustix::process::chdir;
 
+use super::mechanism::Remedy;
 use super::policy::{SCRATCH, SHARED_MEMORY};
 use super::root::NO_PRIVILEGES;
-use super::mechanism::Remedy;
 use super::{Mechanism, Policy, SandboxError};
 use trace::{Trace, next_inode};
 use tree::{counted, empty, open_directory};
