@@ -31,7 +31,7 @@ use crate::sandbox::privileges::Installation;
 use crate::telemetry::metrics::{Metrics, Vitals};
 pub use collected::{Listener, Stream};
 use guard::Remains;
-use pool::{MAKE_LIMIT, Pool, Shortage};
+use pool::{Pool, Shortage};
 use queue::{Admission, Busy, Place, Queue};
 use worker::{Lost, Run, Worker};
 pub use zygote::StartError;
@@ -39,6 +39,9 @@ pub use zygote::StartError;
 /// How often a job is begun again when its worker is lost for no fault of the script. A script has no effect outside of
 /// its sandbox, so running it again is safe.
 const ATTEMPTS: usize = 5;
+
+/// Time in which a healthy host makes a worker, however busy it is.
+const MAKE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Time that an answer waits for the job's usage, which takes milliseconds to read.
 const USAGE_LIMIT: Duration = Duration::from_secs(1);
@@ -144,8 +147,15 @@ pub struct Turn {
     /// Held until the job is answered.
     _admission: Admission,
     begun: Instant,
-    /// How long it waits for a worker.
+    patience: Patience,
+}
+
+/// Latest times to wait for a worker.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
     until: Instant,
+    /// The same where the worker's zygote is being made ready.
+    at_most: Option<Instant>,
 }
 
 /// What the executor still does.
@@ -167,7 +177,7 @@ pub struct Executor {
     collect: Collect,
     metrics: Arc<Metrics>,
     queue: Arc<Queue>,
-    /// How long a job waits for its turn.
+    /// Longest wait of a job for its turn and its worker.
     patience: Duration,
     phase: watch::Sender<Phase>,
 }
@@ -234,20 +244,26 @@ impl Executor {
     async fn line_up(&self, caller: &Caller, job: &Job, latest: Option<Instant>) -> Result<Turn, Unavailable> {
         let begun = Instant::now();
         let until = latest.map_or(begun + self.patience, |latest| latest.min(begun + self.patience));
+        let patience = Patience { until, at_most: latest };
         let (mut place, admission) = self.queue.enter(caller).await?;
         // A short script could be done before a timer tells that its time is over.
         if job.timeout().is_zero() {
-            return Ok(Turn { worker: None, place, _admission: admission, begun, until });
+            return Ok(Turn { worker: None, place, _admission: admission, begun, patience });
         }
         // How long jobs take is not known from those that get no worker.
         place.count(false);
-        let worker = self.worker(job, until).await?;
+        let worker = self.worker(job, patience).await?;
         place.count(true);
-        Ok(Turn { worker: Some(worker), place, _admission: admission, begun, until })
+        Ok(Turn { worker: Some(worker), place, _admission: admission, begun, patience })
     }
 
-    /// Waits for a worker until then; as long as nothing has failed, also for one that is being made.
-    async fn worker(&self, job: &Job, until: Instant) -> Result<Worker, Unavailable> {
+    /// Waits for a worker; as long as nothing has failed, also for one that is being made.
+    async fn worker(&self, job: &Job, Patience { until, at_most }: Patience) -> Result<Worker, Unavailable> {
+        let imported = self.pool.imported(job);
+        match at_most {
+            Some(latest) => tokio::time::timeout_at(latest, imported).await.map_err(|_| Unavailable::NoWorker)?,
+            None => imported.await,
+        }
         let deadline = if self.pool.trouble().is_some() { until } else { until.max(Instant::now() + MAKE_LIMIT) };
         Ok(self.pool.take(job, deadline).await?)
     }
@@ -267,7 +283,7 @@ impl Executor {
     }
 
     async fn attempt(&self, job: &Job, turn: Turn, listener: Option<&Listener>) -> Result<Outcome, Unavailable> {
-        let Turn { worker, mut place, begun: queued, until, _admission } = turn;
+        let Turn { worker, mut place, begun: queued, patience, _admission } = turn;
         let Some(mut worker) = worker else {
             return Ok(Outcome::not_begun(Failure::TimedOut { limit: job.timeout() }, queued.elapsed()));
         };
@@ -291,7 +307,7 @@ impl Executor {
                     if begun.elapsed() > job.timeout() || is_known {
                         break;
                     }
-                    worker = self.worker(job, until).await?;
+                    worker = self.worker(job, patience).await?;
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
 use super::family::{Current, Family, Generation, Nursery, Parents, State};
@@ -23,9 +23,6 @@ use crate::sandbox::Mechanism;
 use crate::sandbox::posture::Posture;
 use crate::sandbox::privileges::Installation;
 use crate::telemetry::metrics::{Metrics, Vitals, Zygote as Kind};
-
-/// Time in which a healthy host makes a worker, however busy it is.
-pub const MAKE_LIMIT: Duration = Duration::from_secs(1);
 
 /// The operation of which failures are told.
 const MAKE: &str = "make a worker";
@@ -122,7 +119,7 @@ impl Pool {
                 (Parked::Apart { base, preloaded }, Kind::Preloaded) => tokio::select! {
                     biased;
                     worker = preloaded.take() => worker,
-                    worker = async { self.preloaded_fails(preloaded, deadline).await; base.take().await } => worker,
+                    worker = async { self.preloaded_fails(preloaded).await; base.take().await } => worker,
                 },
                 (Parked::Alone(lone), kind) => {
                     let (lone, family) = (Arc::clone(lone), self.family.clone());
@@ -135,13 +132,30 @@ impl Pool {
         timeout_at(deadline, worker).await.unwrap_or(Err(Shortage::Late))
     }
 
-    /// Waits until the preloaded zygote, or a worker of it, cannot be had, or not in time.
-    async fn preloaded_fails(&self, preloaded: &Shelf, deadline: Instant) {
-        let mut state = self.family.preloaded.clone();
-        tokio::select! {
-            _ = state.wait_for(|state| matches!(state, State::Failed)) => {}
-            () = preloaded.attempts.trouble.begun() => {}
-            () = sleep_until(last_moment(deadline)) => {}
+    /// Waits as long as the zygote that a job wants imports its modules. This is no failure, and takes long on a slow host.
+    pub async fn imported(&self, job: &Job) {
+        if self.kind(job) == Kind::Preloaded {
+            let Family { mut base, mut preloaded, .. } = self.family.clone();
+            tokio::select! {
+                _ = preloaded.wait_for(|state| !matches!(state, State::Coming)) => {}
+                _ = base.wait_for(|state| state.zygote().is_none()) => {}
+            }
+        }
+    }
+
+    /// Waits until the preloaded zygote, or a worker of it, cannot be had.
+    async fn preloaded_fails(&self, preloaded: &Shelf) {
+        let (mut state, trouble) = (self.family.preloaded.clone(), &preloaded.attempts.trouble);
+        loop {
+            tokio::select! {
+                _ = state.wait_for(|state| matches!(state, State::Failed)) => return,
+                () = trouble.begun() => {}
+            }
+            // The failure of one that is lost says nothing about the next one.
+            let _ = state.wait_for(|state| !matches!(state, State::Coming)).await;
+            if trouble.is_there() {
+                return;
+            }
         }
     }
 
@@ -366,7 +380,7 @@ impl Lone {
         }
         loop {
             // What is begun is not broken off: one half made must not be there beside the next script.
-            let begin = async { (self.attempts.next().await, Self::parent(kind, family, deadline).await) };
+            let begin = async { (self.attempts.next().await, Self::parent(kind, family).await) };
             let (attempt, parent) = timeout_at(deadline, begin).await.map_err(|_| Shortage::Late)?;
             let (kind, zygote) = parent.ok_or(Shortage::Stopped)?;
             match attempted(attempt, make(self.guards(kind), &zygote).await) {
@@ -406,13 +420,11 @@ impl Lone {
     }
 
     /// A zygote for a job of this kind; `None` when there will never be one again.
-    async fn parent(kind: Kind, family: &Family, deadline: Instant) -> Option<(Kind, Arc<Zygote>)> {
+    async fn parent(kind: Kind, family: &Family) -> Option<(Kind, Arc<Zygote>)> {
         if kind == Kind::Preloaded {
             let mut preloaded = family.preloaded.clone();
-            let known = preloaded.wait_for(|state| !matches!(state, State::Coming));
-            if let Ok(known) = timeout_at(last_moment(deadline), known).await
-                && let State::Up(zygote) = &*known.ok()?
-            {
+            let known = preloaded.wait_for(|state| !matches!(state, State::Coming)).await.ok()?;
+            if let State::Up(zygote) = &*known {
                 return Some((Kind::Preloaded, Arc::clone(zygote)));
             }
         }
@@ -435,12 +447,7 @@ impl Lone {
     }
 }
 
-/// When a job stops waiting for a preloaded worker: late, a worker that has yet to import what the script needs is better than none.
-fn last_moment(deadline: Instant) -> Instant {
-    deadline.checked_sub(MAKE_LIMIT).unwrap_or(deadline)
-}
-
-/// What came of an attempt, which is noted.
+/// Notes the result of an attempt, and gives its worker.
 fn attempted(attempt: Attempt<'_>, made: Result<Worker, MakeError>) -> Option<Worker> {
     match made {
         Ok(worker) => {

@@ -72,7 +72,7 @@ struct Taken {
     queue: Arc<Queue>,
     id: Id,
     since: Instant,
-    /// Whether the time that it is held tells how long jobs take.
+    /// Set if the time that it is held tells how long jobs take.
     counts: bool,
 }
 

@@ -49,7 +49,7 @@ struct Outage {
     failures: u64,
     /// Cause of the last failure.
     cause: String,
-    /// Whether the log has it.
+    /// Set if the log has it.
     is_logged: bool,
 }
 
@@ -152,7 +152,7 @@ pub struct Attempts {
     waiting: watch::Sender<usize>,
 }
 
-/// When the next attempt may be made.
+/// Time of the next attempt.
 struct Pace {
     pause: Duration,
     last: Instant,
@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(pauses(&attempts, 2).await, [100, 200]);
     }
 
-    /// How many of so many failures, one a second, get a line.
+    /// Counts the lines for so many failures, one a second.
     fn lines(log: &mut Log, begun: Instant, seconds: std::ops::Range<u64>, cause: fn(u64) -> String) -> usize {
         seconds.filter(|second| log.wants(&cause(*second), begun + Duration::from_secs(*second))).count()
     }

@@ -15,7 +15,7 @@ use crate::sandbox::posture::Posture;
 #[derive(Serialize, ToSchema)]
 struct Health<'a> {
     status: &'static str,
-    /// Why no script can be run, while none can.
+    /// Cause, while no script can be run.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     cause: Option<String>,

@@ -4,9 +4,9 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Barrier};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -19,7 +19,7 @@ const CALLS: [libc::c_long; 4] = [libc::SYS_clone, libc::SYS_clone3, libc::SYS_f
 #[cfg(not(target_arch = "x86_64"))]
 const CALLS: [libc::c_long; 2] = [libc::SYS_clone, libc::SYS_clone3];
 
-/// Whether forks fail.
+/// Switch that makes forks fail.
 #[derive(Default)]
 pub struct Forks(Arc<AtomicBool>);
 
@@ -31,11 +31,18 @@ impl Forks {
     pub fn around<T: Send>(start: impl FnOnce() -> T + Send) -> Fallible<(T, Self)> {
         let forks = Self::default();
         let (give, take) = mpsc::channel();
-        let fail = Arc::clone(&forks.0);
+        let is_ready = Arc::new(Barrier::new(2));
+        let (fail, answers) = (Arc::clone(&forks.0), Arc::clone(&is_ready));
         // Without the filter: it must not wait for an answer of its own.
-        std::thread::spawn(move || take.recv().map(|listener| answer(&listener, &fail)));
+        std::thread::spawn(move || {
+            let Ok(listener) = take.recv() else { return };
+            drop(take);
+            answers.wait();
+            answer(&listener, &fail);
+        });
         let filtered = || {
             give.send(Listener::install(&program())?).map_err(io::Error::other)?;
+            is_ready.wait();
             Ok::<_, io::Error>(start())
         };
         // The filter is this thread's alone, and is inherited.
@@ -70,7 +77,8 @@ fn program() -> Vec<libc::sock_filter> {
     program
 }
 
-/// Answers until no filtered process is left.
+/// Answers until no filtered process is left. While forks do not fail, nothing is allocated here: the C library holds the
+/// allocator's locks when this process forks, until the answer is there.
 fn answer(listener: &Listener, fail: &AtomicBool) {
     loop {
         let mut asked = [PollFd::new(listener, PollFlags::IN)];
