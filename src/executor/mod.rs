@@ -24,10 +24,10 @@ use crate::config::Config;
 use crate::job::Job;
 use crate::outcome::{Failure, Outcome, Usage};
 use crate::protocol::{AnswerLimits, Excess, Ready, Task, Token, Used};
-use crate::sandbox::Mechanism;
 use crate::sandbox::integrity::Integrity;
 use crate::sandbox::posture::Posture;
 use crate::sandbox::privileges::Installation;
+use crate::sandbox::{Mechanism, remove_abandoned};
 use crate::telemetry::metrics::{Metrics, Vitals};
 pub use collected::{Listener, Stream};
 use guard::Remains;
@@ -185,6 +185,10 @@ pub struct Executor {
 impl Executor {
     /// Starts the zygotes and the first worker. Fails if the host cannot keep the promises.
     pub async fn start(config: &Config, installation: Installation, metrics: Arc<Metrics>) -> Result<Self, StartError> {
+        // Nothing of a script may stay for good. The service can work beside it, so it says so and goes on.
+        if let Err(error) = remove_abandoned(&config.policy) {
+            warn!(%error, "the scratch directory of a service that was killed cannot be removed");
+        }
         let (pool, posture) = Pool::start(config, installation, Arc::clone(&metrics)).await?;
         let concurrency = posture.concurrency(config.concurrency);
         Ok(Self {

@@ -36,7 +36,7 @@ pub use policy::Policy;
 pub use promise::{Promise, choose, take_away};
 pub use rlimits::{Score, limit_cpu, limit_stack, offer_to_oom_killer};
 pub use root::{Proc, mount_workers_proc, switch_root};
-pub use scratch::{Owner, Scratch, empty_tmp, find_parent};
+pub use scratch::{Owner, Scratch, empty_tmp, find_parent, remove_abandoned};
 pub use seal::close as seal;
 pub use seccomp::{Filter, Surroundings};
 

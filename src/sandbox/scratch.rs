@@ -1,6 +1,7 @@
 //! The scratch space: all that a script can write to. A tmpfs of its own where a worker has a mount namespace, a
 //! directory of its own elsewhere.
 
+mod abandoned;
 mod trace;
 mod tree;
 
@@ -10,7 +11,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, mkdir, rmdir, statvfs, unlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, mkdir, rename, rmdir, statvfs, unlinkat};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 use rustix::process::chdir;
@@ -19,6 +20,8 @@ use super::mechanism::Remedy;
 use super::policy::{SCRATCH, SHARED_MEMORY};
 use super::root::NO_PRIVILEGES;
 use super::{Mechanism, Policy, SandboxError};
+pub use abandoned::remove_abandoned;
+use abandoned::{PREFIX, mark_as_used};
 use trace::{Trace, next_inode};
 use tree::{counted, empty, open_directory};
 
@@ -86,8 +89,13 @@ impl Scratch {
     /// A directory whose name cannot be guessed: a script that knew it could tell by stat(2), which no Landlock rule is
     /// about, what another one does in there.
     fn directory(parent: &Path, owner: Owner) -> Result<Self, SandboxError> {
-        let path = make_directory(parent)?;
-        let opened = open_directory(CWD, &path).map_err(failed("open the directory"))?;
+        let name = random_name().map_err(failed("getrandom"))?;
+        let path = parent.join(format!("{PREFIX}{name}"));
+        // It gets its name when it is marked, so that no service that starts at this moment takes it for abandoned.
+        let unmarked = make_directory(parent, &format!("{PREFIX}{name}.new"))?;
+        let opened = open_directory(CWD, &unmarked).map_err(failed("open the directory"))?;
+        mark_as_used(&opened).map_err(failed("lock the directory"))?;
+        rename(&unmarked, &path).map_err(failed("rename the directory"))?;
         let free_at_first = Cell::new(Free::of(&path).map_err(failed("statvfs"))?);
         Ok(Self { path, kind: Kind::Directory { opened, free_at_first }, owner })
     }
@@ -269,9 +277,10 @@ const PARENTS: [&str; 3] = [SCRATCH, SHARED_MEMORY, "/var/tmp"];
 
 /// The first place that a scratch space can be made in, and why it is none of those before.
 pub fn find_parent() -> Result<(PathBuf, Option<SandboxError>), SandboxError> {
+    let name = random_name().map_err(failed("getrandom"))?;
     let mut refused = None;
     for parent in PARENTS {
-        match make_directory(Path::new(parent)).and_then(|path| rmdir(&path).map_err(failed("rmdir"))) {
+        match make_directory(Path::new(parent), &format!("{PREFIX}{name}")).and_then(|path| rmdir(&path).map_err(failed("rmdir"))) {
             Ok(()) => return Ok((parent.into(), refused)),
             Err(error) => refused = refused.or(Some(error)),
         }
@@ -279,10 +288,8 @@ pub fn find_parent() -> Result<(PathBuf, Option<SandboxError>), SandboxError> {
     Err(refused.unwrap_or_else(|| SandboxError::at(Mechanism::Scratch, "mkdir")("there is no place")))
 }
 
-/// Makes a directory whose name nobody knows.
-fn make_directory(parent: &Path) -> Result<PathBuf, SandboxError> {
-    let name = random_name().map_err(failed("getrandom"))?;
-    let path = parent.join(format!("py-executor-{name}"));
+fn make_directory(parent: &Path, name: &str) -> Result<PathBuf, SandboxError> {
+    let path = parent.join(name);
     mkdir(&path, Mode::RWXU)
         .map_err(failed(&format!("mkdir in {}", parent.display())))
         .map_err(|error| error.remedied_by(Remedy::WritableDirectory))?;
