@@ -280,7 +280,9 @@ pub fn find_parent() -> Result<(PathBuf, Option<SandboxError>), SandboxError> {
     let name = random_name().map_err(failed("getrandom"))?;
     let mut refused = None;
     for parent in PARENTS {
-        match make_directory(Path::new(parent), &format!("{PREFIX}{name}")).and_then(|path| rmdir(&path).map_err(failed("rmdir"))) {
+        match make_directory(Path::new(parent), &format!("{PREFIX}{name}"))
+            .and_then(|path| rmdir(&path).map_err(failed("rmdir")))
+        {
             Ok(()) => return Ok((parent.into(), refused)),
             Err(error) => refused = refused.or(Some(error)),
         }

@@ -11,6 +11,7 @@ mod support;
 mod aws;
 mod cloudrun;
 mod image;
+mod kubernetes;
 mod package;
 mod scaling;
 mod schemas;

@@ -1,9 +1,10 @@
 //! Scratch directories whose service was killed. They stay where `/tmp` outlives the service, as the volume of a Kubernetes pod
 //! outlives its containers, and would fill it.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Dir, FlockOperation, flock, fstat, unlinkat};
@@ -34,14 +35,14 @@ pub fn remove_abandoned(policy: &Policy) -> io::Result<()> {
     there.map(remove_abandoned_in).fold(Ok(()), Result::and)
 }
 
-fn remove_abandoned_in(place: &Path) -> io::Result<()> {
-    let place = open_directory(CWD, place)?;
+fn remove_abandoned_in(path: &Path) -> io::Result<()> {
+    let place = open_directory(CWD, path)?;
     let names: Vec<CString> = Dir::read_from(&place)?
         .filter_map(|entry| Some(entry.ok()?.file_name().to_owned()))
         .filter(|name| is_of_scratch(name))
         .collect();
     // One that cannot be removed must not keep the others.
-    names.iter().map(|name| remove_if_abandoned(&place, name)).fold(Ok(()), Result::and)
+    names.iter().map(|name| remove_if_abandoned(&place, name, path)).fold(Ok(()), Result::and)
 }
 
 fn is_of_scratch(name: &CStr) -> bool {
@@ -49,7 +50,7 @@ fn is_of_scratch(name: &CStr) -> bool {
     digits.is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-fn remove_if_abandoned(place: impl AsFd, name: &CStr) -> io::Result<()> {
+fn remove_if_abandoned(place: impl AsFd, name: &CStr, path: &Path) -> io::Result<()> {
     let directory = match open_directory(&place, name) {
         // Removed meanwhile; a file or a link; another user's.
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => return Ok(()),
@@ -62,7 +63,7 @@ fn remove_if_abandoned(place: impl AsFd, name: &CStr) -> io::Result<()> {
         Err(Errno::AGAIN) => return Ok(()),
         marked => marked?,
     }
-    empty(&directory)?;
+    empty(&directory, &path.join(OsStr::from_bytes(name.to_bytes())))?;
     Ok(unlinkat(&place, name, AtFlags::REMOVEDIR)?)
 }
 
