@@ -10,6 +10,7 @@ mod support;
 
 mod aws;
 mod cloudrun;
+mod container;
 mod image;
 mod kubernetes;
 mod package;

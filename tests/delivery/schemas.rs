@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{files, has_extension, project};
 
 /// What reads each YAML file as those do whom it is for.
-const READERS: [(&str, &str); 10] = [
+const READERS: [(&str, &str); 11] = [
     (".github/actions/", "workflows: zizmor, and the schema of actions"),
     (".github/dependabot.yml", "workflows: zizmor, and Dependabot's schema"),
     (".github/workflows/", "workflows: actionlint, zizmor, and the schema of workflows"),
@@ -13,6 +13,7 @@ const READERS: [(&str, &str); 10] = [
     ("deploy/alerts.yaml", "tests/http/operate: promtool"),
     ("deploy/alerts_test.yaml", "tests/http/operate: promtool"),
     ("deploy/cloudrun.yaml", "cloudrun: Google's description, as it is rendered"),
+    ("deploy/compose.yaml", "container: the Compose specification"),
     ("deploy/helm/", "kubernetes: Helm, and the schemas of Kubernetes for what it renders"),
     ("deploy/kubernetes/", "kubernetes: kustomize, and the schemas of Kubernetes for what it builds"),
     ("template.yaml", "template: sam validate --lint, which has the schemas of CloudFormation"),
