@@ -27,3 +27,5 @@ fn answer(filter: &Filter, call: &Call) -> u32 {
 const ALLOWED: u32 = libc::SECCOMP_RET_ALLOW;
 const EPERM: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned();
 const ENOSYS: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned();
+/// For extended attributes.
+const ENOTSUP: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOTSUP.cast_unsigned();

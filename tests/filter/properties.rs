@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use py_executor::sandbox::seccomp::Filter;
 
 use crate::calls::Call;
-use crate::{ALLOWED, ARCHITECTURE, ENOSYS, EPERM, answer, interpreter};
+use crate::{ALLOWED, ARCHITECTURE, ENOSYS, ENOTSUP, EPERM, answer, interpreter};
 
 /// The bit of x86_64's x32 calls.
 const X32_BIT: u32 = 0x4000_0000;
@@ -133,7 +133,7 @@ proptest! {
         arguments in prop::array::uniform6(prop_oneof![0_u64..64, any::<u64>()]),
     ) {
         let said = interpreter::run(Filter::default().instructions(), arch, number, arguments);
-        prop_assert!([ALLOWED, EPERM, ENOSYS].contains(&said), "{said:x}");
+        prop_assert!([ALLOWED, EPERM, ENOSYS, ENOTSUP].contains(&said), "{said:x}");
         if arch != ARCHITECTURE || number >= X32_BIT {
             prop_assert_eq!(said, EPERM);
         }

@@ -46,3 +46,32 @@ async fn processes_of_a_script_are_its_own_in_gvisor() {
 async fn processes_of_a_script_are_its_own_in_a_container() {
     are_its_own(Host::Container).await;
 }
+
+/// What programs ask for that harms nobody, or how it fails where they can do without.
+#[tokio::test]
+async fn harmless_calls_work() {
+    let script = "
+        import errno, fcntl, os
+
+        def failure(function, *arguments):
+            try:
+                function(*arguments)
+            except OSError as error:
+                return errno.errorcode[error.errno]
+
+        def main():
+            reader, writer = os.pipe()
+            fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 8192)
+            open('x', 'w').close()
+            return [
+                fcntl.fcntl(reader, fcntl.F_GETPIPE_SZ), failure(fcntl.fcntl, writer, fcntl.F_SETPIPE_SZ, 1 << 20),
+                failure(os.setxattr, 'x', 'user.a', b'1'), failure(os.removexattr, 'x', 'user.a'), os.listxattr('x'),
+                failure(os.sched_setscheduler, 0, os.SCHED_OTHER, os.sched_param(0)),
+                failure(os.sched_setscheduler, 0, os.SCHED_IDLE, os.sched_param(0)),
+            ]
+    ";
+    for host in [Host::User, Host::Container] {
+        let service = host.start_with(&[("EXECUTOR_PRELOAD", "")]);
+        service.execute(script).await.succeeds(r#"[8192,"EPERM","ENOTSUP","ENOTSUP",[],null,"EPERM"]"#, "");
+    }
+}

@@ -24,7 +24,7 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_utimensat, libc::SYS_truncate, libc::SYS_ftruncate, libc::SYS_fsync, libc::SYS_fdatasync,
     libc::SYS_readahead, libc::SYS_flock, libc::SYS_umask, libc::SYS_chdir, libc::SYS_fchdir, libc::SYS_getcwd,
     libc::SYS_copy_file_range,
-    // shutil copies extended attributes; there are none to be found, and none can be set.
+    // shutil copies extended attributes; there are none to be found, and none can be set (see NOT_SUPPORTED).
     libc::SYS_getxattr, libc::SYS_lgetxattr, libc::SYS_fgetxattr, libc::SYS_listxattr, libc::SYS_llistxattr,
     libc::SYS_flistxattr,
     // Descriptors and waiting for them.
@@ -79,6 +79,17 @@ const NOT_IMPLEMENTED: &[libc::c_long] = &[
     libc::SYS_openat2,
 ];
 
+/// Answered with ENOTSUP: what programs expect of a file system without extended attributes, which are kernel memory that no limit
+/// counts.
+const NOT_SUPPORTED: &[libc::c_long] = &[
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+];
+
 /// Every flag of clone(2) that makes a namespace. CLONE_NEWTIME shares its bit with the exit signal and is for clone3
 /// and unshare only.
 const NAMESPACES: u64 = (libc::CLONE_NEWNS
@@ -117,6 +128,11 @@ fn conditional() -> Vec<(libc::c_long, Condition)> {
             ),
         ),
         (libc::SYS_sched_setaffinity, one_of(0, &[0])),
+        // Its own, to what it is: posix_spawn asks for that.
+        (
+            libc::SYS_sched_setscheduler,
+            Both(Box::new(one_of(0, &[0])), Box::new(one_of(1, &[libc::SCHED_OTHER.into()]))),
+        ),
         // multiprocessing and asyncio talk to themselves over stream pairs. A datagram pair could be given a name and
         // reach another worker; any other family is kernel code that no script needs.
         (
@@ -178,34 +194,38 @@ fn conditional() -> Vec<(libc::c_long, Condition)> {
                 ],
             ),
         ),
-        // Pipes of the default size: larger ones are kernel memory that no limit of ours counts. No lock of an open file
-        // (F_OFD_SETLK), which the kernel tells nobody the holder of.
-        (
-            libc::SYS_fcntl,
-            one_of(
-                1,
-                &[
-                    libc::F_DUPFD.into(),
-                    libc::F_DUPFD_CLOEXEC.into(),
-                    libc::F_GETFD.into(),
-                    libc::F_SETFD.into(),
-                    libc::F_GETFL.into(),
-                    libc::F_SETFL.into(),
-                    libc::F_GETLK.into(),
-                    libc::F_SETLK.into(),
-                    libc::F_SETLKW.into(),
-                    libc::F_OFD_GETLK.into(),
-                    libc::F_GETPIPE_SZ.into(),
-                    libc::F_GET_SEALS.into(),
-                    // Before a script starts, the worker seals its standard input with it.
-                    libc::F_ADD_SEALS.into(),
-                ],
-            ),
-        ),
+        (libc::SYS_fcntl, commands_on_descriptors()),
     ]);
     // The processor time of any process can be asked for as a clock: of the monitor, too, which tells of earlier jobs.
     conditions.extend(CLOCKS.iter().map(|call| (*call, one_of(0, &(0..=LAST_CLOCK).collect::<Vec<_>>()))));
     conditions
+}
+
+/// What fcntl(2) may do. No lock of an open file (F_OFD_SETLK), which the kernel tells nobody the holder of; no pipe of more than the
+/// default size, with which pipes are counted (`Weights::pipe`): larger ones are kernel memory that no limit of ours counts.
+fn commands_on_descriptors() -> Condition {
+    use Condition::{Both, Either, NoBits};
+    const PIPE_BYTES: u64 = 64 << 10;
+    let commands = [
+        libc::F_DUPFD,
+        libc::F_DUPFD_CLOEXEC,
+        libc::F_GETFD,
+        libc::F_SETFD,
+        libc::F_GETFL,
+        libc::F_SETFL,
+        libc::F_GETLK,
+        libc::F_SETLK,
+        libc::F_SETLKW,
+        libc::F_OFD_GETLK,
+        libc::F_GETPIPE_SZ,
+        libc::F_GET_SEALS,
+        // Before a script starts, the worker seals its standard input with it.
+        libc::F_ADD_SEALS,
+    ];
+    let up_to_the_default =
+        Either(Box::new(NoBits(2, !(PIPE_BYTES - 1))), Box::new(Condition::OneOf(2, vec![PIPE_BYTES])));
+    let resize = Both(Box::new(one_of(1, &[libc::F_SETPIPE_SZ.into()])), Box::new(up_to_the_default));
+    Either(Box::new(one_of(1, &commands.map(i64::from))), Box::new(resize))
 }
 
 /// Conditions of what would be held, or told, by the kernel out of everybody's sight.
@@ -327,6 +347,9 @@ pub fn rules(surroundings: Surroundings) -> BTreeMap<u32, Rule> {
     }
     for call in NOT_IMPLEMENTED {
         rules.insert(number(*call), Rule::Refuse(libc::ENOSYS as u16));
+    }
+    for call in NOT_SUPPORTED {
+        rules.insert(number(*call), Rule::Refuse(libc::ENOTSUP as u16));
     }
     for (call, condition) in conditional().into_iter().chain(conditional_on_architecture()) {
         rules.insert(number(call), Rule::When(condition));

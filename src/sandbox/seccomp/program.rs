@@ -31,6 +31,7 @@ pub enum Condition {
         value: u64,
     },
     Both(Box<Condition>, Box<Condition>),
+    Either(Box<Condition>, Box<Condition>),
 }
 
 /// The highest call number that the table knows: what is above is from a newer kernel than this program.
@@ -155,6 +156,14 @@ fn check(condition: &Condition) -> Vec<Instruction> {
             let second = check(second);
             // Holds: jump over the refusal into the second check. Fails: the jump out to what the second fails to.
             code.extend([skip(1), skip(second.len() + 1)]);
+            code.extend(second);
+            code
+        }
+        Condition::Either(first, second) => {
+            let mut code = check(first);
+            let second = check(second);
+            // Holds: past the second check. Fails: over that jump, into the second check.
+            code.push(skip(second.len()));
             code.extend(second);
             code
         }

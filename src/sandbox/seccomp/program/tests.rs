@@ -92,6 +92,45 @@ fn both_conditions_must_hold() {
 }
 
 #[test]
+fn one_of_two_conditions_is_enough() {
+    let large = || Condition::Both(Box::new(Condition::OneOf(0, vec![3])), Box::new(Condition::NoBits(1, !0xff)));
+    let rule = || Rule::When(Condition::Either(Box::new(Condition::OneOf(0, vec![1, 2])), Box::new(large())));
+    for (first, second, expected) in [
+        (1, 7, ALLOWED),
+        (2, u64::MAX, ALLOWED),
+        (3, 0, ALLOWED),
+        (3, 0xff, ALLOWED),
+        (3, 0x100, EPERM),
+        (3, 1 << 32, EPERM),
+        (1 << 32 | 1, 7, EPERM),
+        (4, 0, EPERM),
+    ] {
+        assert_eq!(decide(rule(), [first, second, 0, 0, 0, 0]), expected, "{first} {second}");
+    }
+}
+
+#[test]
+fn harmless_forms_of_refused_calls_are_allowed() {
+    let program = compile(&calls::rules(Surroundings::Apart));
+    let call = |number: libc::c_long, arguments| run(&program, ARCHITECTURE, number as u32, arguments);
+    let resize = |bytes| call(libc::SYS_fcntl, [3, libc::F_SETPIPE_SZ as u64, bytes, 0, 0, 0]);
+    for bytes in [0, 4096, 8192, 65535, 65536] {
+        assert_eq!(resize(bytes), ALLOWED, "{bytes}");
+    }
+    for bytes in [65537, 1 << 20, 1 << 32, u64::MAX] {
+        assert_eq!(resize(bytes), EPERM, "{bytes}");
+    }
+    let schedule = |process, policy| call(libc::SYS_sched_setscheduler, [process, policy, 4096, 0, 0, 0]);
+    assert_eq!(schedule(0, libc::SCHED_OTHER as u64), ALLOWED);
+    for (process, policy) in [(1, libc::SCHED_OTHER), (0, libc::SCHED_FIFO), (0, libc::SCHED_IDLE), (0, 0x4000_0000)] {
+        assert_eq!(schedule(process, policy as u64), EPERM, "{process} {policy}");
+    }
+    for number in [libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr, libc::SYS_removexattr] {
+        assert_eq!(call(number, [0; 6]), libc::SECCOMP_RET_ERRNO | libc::ENOTSUP as u32);
+    }
+}
+
+#[test]
 fn threads_may_be_made_and_namespaces_may_not() {
     let program = compile(&calls::rules(Surroundings::Apart));
     let clone = |flags: i32| {
