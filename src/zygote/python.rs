@@ -16,7 +16,7 @@ mod pages;
 const LIBRARY: &str = "libpython3.13.so.1.0";
 
 /// The Python side, compiled into this program: modules, by name, in the order in which they import each other.
-const HARNESS: [(&CStr, &str); 17] = [
+const HARNESS: [(&CStr, &str); 18] = [
     (c"_harness_modules", include_str!("harness/modules.py")),
     (c"_harness_rehearsal", include_str!("harness/rehearsal.py")),
     (c"_harness_scratch_tree", include_str!("harness/scratch_tree.py")),
@@ -28,6 +28,7 @@ const HARNESS: [(&CStr, &str); 17] = [
     (c"_harness_system", include_str!("harness/system.py")),
     (c"_harness_zones", include_str!("harness/zones.py")),
     (c"_harness_answer", include_str!("harness/answer.py")),
+    (c"_harness_processes", include_str!("harness/processes.py")),
     (c"_harness_telling", include_str!("harness/telling.py")),
     (c"_harness_values", include_str!("harness/values.py")),
     (c"_harness_figures", include_str!("harness/figures.py")),
@@ -137,10 +138,12 @@ impl Python {
         let mut last = ptr::null_mut();
         for (name, source) in HARNESS {
             let source = CString::new(source).expect("the harness has no NUL");
+            // Who follows a script's lines leaves out code of such a name, which is no file.
+            let file = CString::new([b"<", name.to_bytes(), b">"].concat()).expect("a name has no NUL");
             // SAFETY: the interpreter is up, this thread holds its lock, the strings outlive the calls; an owned reference
             // comes back, or null with an exception set.
             unsafe {
-                let code = self.object((self.api.Py_CompileString)(source.as_ptr(), name.as_ptr(), FILE_INPUT))?;
+                let code = self.object((self.api.Py_CompileString)(source.as_ptr(), file.as_ptr(), FILE_INPUT))?;
                 last = self.object((self.api.PyImport_ExecCodeModule)(name.as_ptr(), code))?;
             }
         }

@@ -28,6 +28,7 @@ import _harness_look as look_at
 import _harness_metadata as metadata
 import _harness_modules as modules
 import _harness_names as names_of_files
+import _harness_processes as processes
 import _harness_rehearsal as rehearsal
 import _harness_scratch as scratch_files
 import _harness_scratch_handles as scratch_handles
@@ -86,6 +87,7 @@ def warm_up(to_preload, sealed, runtime):
         metadata.install()
     if runtime != b"/":
         system.install(os.fsdecode(runtime))
+    processes.install(runtime == b"/")
     names = _names(to_preload)
     for name in names:
         if importlib._bootstrap._find_spec(name.partition(".")[0], None) is None:

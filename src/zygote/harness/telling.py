@@ -25,6 +25,14 @@ SEALED = (
     "under this host's sandbox a script has the files of its working directory, which are kept in memory, and no other "
     "files, no sockets, threads or processes; modules must be named in imports"
 )
+TERMINALS = "the sandbox has no terminals; subprocess works with pipes"
+GROUPS = (
+    "the sandbox does not allow this; where the host has no user namespaces, all processes of a script stay in one group, without "
+    "start_new_session and process_group"
+)
+LOCKS = (
+    "this host's sandbox has no /dev/shm, which locks, queues and pools of multiprocessing need; threads, Process and Pipe need none"
+)
 DESCRIPTORS = "the sandbox bounds the number of open files"
 MEMORY = "the sandbox bounds the memory of a script and all its processes together"
 STDIN = "standard input is what the request has in its field `stdin`"
@@ -118,6 +126,12 @@ def _hint_for_refusal(error):
     refused = error.errno in (errno.EPERM, errno.EACCES, errno.EROFS)
     if type(error).__name__ == "gaierror" or (origin in ("socket", "selectors", "ssl") and refused):
         return NETWORK
+    if refused and origin in ("multiprocessing.synchronize", "multiprocessing.heap", "multiprocessing.shared_memory"):
+        return LOCKS
+    if "pty devices" in str(error) or error.errno == errno.ENOENT and error.filename is None:
+        return TERMINALS
+    if origin == "subprocess" and refused and error.filename is None:
+        return GROUPS
     if origin == "subprocess" and error.filename is not None:
         return PROGRAMS
     if error.errno == errno.EAGAIN:
