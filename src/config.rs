@@ -42,7 +42,7 @@ pub const SETTINGS: [Setting; 34] = [
     Setting { name: "EXECUTOR_IDLE_SECONDS", default: "620", meaning: "time that a connection may be idle between requests (load balancers expect up to 600 s)" },
     Setting { name: "EXECUTOR_TIMEOUT_SECONDS", default: "30", meaning: "wall-clock limit of a job; a request can only lower it" },
     Setting { name: "EXECUTOR_MEMORY_MB", default: "512", meaning: "memory of a job's whole process tree, MiB" },
-    Setting { name: "EXECUTOR_MAX_PROCESSES", default: "64", meaning: "processes and threads of a job, together" },
+    Setting { name: "EXECUTOR_MAX_PROCESSES", default: "128", meaning: "processes and threads of a job, together" },
     Setting { name: "EXECUTOR_MAX_OPEN_FILES", default: "1024", meaning: "open files in each process of a job" },
     Setting { name: "EXECUTOR_SCRATCH_MB", default: "64", meaning: "scratch space of a job (working directory, `/tmp` and `/dev/shm` together), MiB" },
     Setting { name: "EXECUTOR_SCRATCH_FILES", default: "16384", meaning: "files and directories in the scratch space" },
@@ -244,7 +244,7 @@ impl Config {
             policy: Policy {
                 mechanisms: Mechanisms::new(),
                 memory_bytes: reader.number("EXECUTOR_MEMORY_MB", 512, 64..=1 << 20) * MIB,
-                max_processes: reader.number("EXECUTOR_MAX_PROCESSES", 64, 1..=4096),
+                max_processes: reader.number("EXECUTOR_MAX_PROCESSES", 128, 1..=4096),
                 max_open_files: reader.number("EXECUTOR_MAX_OPEN_FILES", 1024, 32..=65_536),
                 scratch_bytes: reader.number("EXECUTOR_SCRATCH_MB", 64, 1..=1 << 20) * MIB,
                 scratch_inodes: reader.number("EXECUTOR_SCRATCH_FILES", 16_384, 16..=1 << 24),

@@ -11,7 +11,7 @@ const P: Promise = Promise::Bounds;
 
 /// The default limits.
 pub const MEMORY_MB: u64 = 512;
-pub const PROCESSES: u64 = 64;
+pub const PROCESSES: u64 = 128;
 pub const SCRATCH_BYTES: u64 = 64 << 20;
 
 pub fn scenarios() -> Vec<Scenario> {
@@ -91,13 +91,13 @@ fn memory() -> Vec<Scenario> {
         attack(
             P,
             "mem-mappings",
-            "makes 65,000 mappings in each of 62 processes",
+            "makes 65,000 mappings in each of 125 processes",
             Drive::Scripts(|_| vec![in_the_kernel("vmas")]),
         ),
         attack(
             P,
             "mem-locks",
-            "makes 100,000 record locks in each of 62 processes",
+            "makes 100,000 record locks in each of 125 processes",
             Drive::Scripts(|_| vec![in_the_kernel("locks")]),
         ),
         attack(

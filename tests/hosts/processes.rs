@@ -11,7 +11,7 @@ const CROWD: &str = "
     def main():
         children = []
         try:
-            for _ in range(50):
+            for _ in range(80):
                 child = os.fork()
                 if child == 0:
                     time.sleep(60)
@@ -30,7 +30,7 @@ async fn are_its_own(host: Host) {
     let service = host.start_with(&variables);
     let (one, other) = tokio::join!(service.execute(CROWD), service.execute(CROWD));
     for reply in [one, other] {
-        reply.succeeds("50", "");
+        reply.succeeds("80", "");
     }
 }
 
@@ -47,6 +47,73 @@ async fn processes_of_a_script_are_its_own_in_gvisor() {
 #[tokio::test]
 async fn processes_of_a_script_are_its_own_in_a_container() {
     are_its_own(Host::Container).await;
+}
+
+/// As many as programs start that wait for a network elsewhere. Each has a stack that counts as memory.
+async fn a_hundred_threads_run(host: Host) {
+    let script = "
+        import threading
+        from concurrent.futures import ThreadPoolExecutor
+
+        def main():
+            barrier = threading.Barrier(100)
+            with ThreadPoolExecutor(100) as pool:
+                return sum(pool.map(lambda number: barrier.wait(20) * 0 + number, range(100)))
+    ";
+    host.start_with(&[("EXECUTOR_PRELOAD", "")]).execute(script).await.succeeds("4950", "");
+}
+
+#[tokio::test]
+async fn a_hundred_threads_run_for_an_ordinary_user() {
+    a_hundred_threads_run(Host::User).await;
+}
+
+#[tokio::test]
+async fn a_hundred_threads_run_in_gvisor() {
+    a_hundred_threads_run(Host::GVisor).await;
+}
+
+#[tokio::test]
+async fn a_hundred_threads_run_in_a_container() {
+    a_hundred_threads_run(Host::Container).await;
+}
+
+/// A thread's stack is as deep as Python's limits on recursion want it.
+#[tokio::test]
+async fn recursion_in_a_thread_ends_with_an_error() {
+    let script = "
+        import functools, json, sys, threading
+
+        class Asked:
+            def __getattr__(self, name):
+                return getattr(self, name + 'x')
+
+        def reduced(*_):
+            return functools.reduce(reduced, [1, 2, 3])
+
+        def nested():
+            found = []
+            for _ in range(100_000):
+                found = [found]
+            return found
+
+        def main():
+            sys.setrecursionlimit(10**7)
+            ended = []
+            for deep in (lambda: json.dumps(nested()), lambda: repr(nested()), lambda: compile('+'.join(['a'] * 100_000), 'a', 'eval'),
+                         reduced, lambda: Asked().a):
+                def run():
+                    try:
+                        deep()
+                    except RecursionError:
+                        ended.append(True)
+                thread = threading.Thread(target=run)
+                thread.start()
+                thread.join()
+            return ended
+    ";
+    let service = Host::Container.start_with(&[("EXECUTOR_PRELOAD", "")]);
+    service.execute(script).await.succeeds("[true,true,true,true,true]", "");
 }
 
 /// Tries each way to start processes, and answers with results or errors, in no more time than that takes.

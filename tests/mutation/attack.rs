@@ -87,7 +87,7 @@ pub const ALL: [Attack; 19] = [
     attack!("descriptors", [Descriptors], Some(Promise::NoSecrets), Result, |_| json!({})),
     attack!("many_files", [Rlimits], Some(Promise::Bounded), Result, |_| json!({ "limit": OPEN_FILES })),
     attack!("many_processes", [Nproc, Watchdog], Some(Promise::Bounded), Result,
-        |scene| json!({ "limit": 64, "seconds": scene.seconds })),
+        |scene| json!({ "limit": 128, "seconds": scene.seconds })),
     attack!("large_block", [Rlimits, Watchdog], Some(Promise::Bounded), Result,
         |scene| json!({ "megabytes": 192, "seconds": scene.seconds })),
     attack!("many_blocks", [Watchdog], Some(Promise::Bounded), Result,

@@ -42,7 +42,7 @@ const REFUSED: [Case; 19] = [
     case("refuse-seccomp", &[Seal], &[(Seccomp, "seccomp SET_MODE_FILTER: Operation not permitted (os error 1)")], &[NoNetwork, Bounded]),
     case("refuse-limits", &[], &[(Rlimits, "setrlimit Stack 8388608: Operation not permitted (os error 1)")], &[Bounded]),
     case("refuse-limits", &[Seccomp, Rlimits], &[(Seal, "setrlimit Nproc 0: Operation not permitted (os error 1)")], &[NoNetwork, Bounded]),
-    case("refuse-process-limit", &[], &[(Nproc, "setrlimit Nproc 64: Operation not permitted (os error 1)")], &[]),
+    case("refuse-process-limit", &[], &[(Nproc, "setrlimit Nproc 128: Operation not permitted (os error 1)")], &[]),
     case("refuse-capset", &[], &[(Capabilities, "capset: Operation not permitted (os error 1)")], &[]),
     case("refuse-capset", &[Landlock, Seal], &[(Capabilities, "capset: Operation not permitted (os error 1)")], &[NoFiles]),
     case("refuse-no-new-privs", &[], &[(Landlock, "prctl PR_SET_NO_NEW_PRIVS"), (Seccomp, "prctl PR_SET_NO_NEW_PRIVS: Operation not permitted (os error 1)")], &[]),

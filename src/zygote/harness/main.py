@@ -45,6 +45,10 @@ MANIFEST = "usr/share/py-executor/manifest.json"
 # Where it has the files of time zones.
 ZONES = "usr/share/zoneinfo"
 
+# Bytes of a thread's stack. All count as memory that a process may write to, so with the 8 MiB that are usual a script could not have
+# as many threads as its limit on them allows; a half is enough for whatever recursion Python bounds.
+THREAD_STACK = 4 << 20
+
 # How many event loops a sealed script can make.
 EVENT_LOOPS = 4
 
@@ -88,6 +92,7 @@ def warm_up(to_preload, sealed, runtime):
     if runtime != b"/":
         system.install(os.fsdecode(runtime))
     processes.install(runtime == b"/")
+    threading.stack_size(THREAD_STACK)
     names = _names(to_preload)
     for name in names:
         if importlib._bootstrap._find_spec(name.partition(".")[0], None) is None:

@@ -31,7 +31,7 @@ async fn limits_are_those_in_force() {
         Server::with(&[("EXECUTOR_TIMEOUT_SECONDS", "2.5"), ("EXECUTOR_MAX_FILES", "5"), ("EXECUTOR_PRELOAD", "")]);
     let told: Value = serde_json::from_str(&server.get("/v1/packages").await.body).expect("it is JSON");
     let expected = json!({
-        "timeout_seconds": 2.5, "memory_mb": 512, "processes": 64, "open_files": 1024, "scratch_mb": 64,
+        "timeout_seconds": 2.5, "memory_mb": 512, "processes": 128, "open_files": 1024, "scratch_mb": 64,
         "scratch_files": 16384, "stdout_bytes": 1 << 20, "result_bytes": 5 << 20, "request_bytes": 6 << 20,
         "files": 5, "file_bytes": 8 << 20,
     });
