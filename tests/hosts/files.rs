@@ -134,7 +134,7 @@ async fn the_scratch_directory_has_the_same_names_everywhere() {
         (&result["modules"], &result["one_place"][1]),
         (&json!(42), &json!(["1.csv", "2.csv", "3.csv", "4.csv", "5.csv"]))
     );
-    for service in [&CONTAINER, &LAMBDA] {
+    for service in [&Host::GVisor.start(), &*CONTAINER, &*LAMBDA] {
         let told = service.run_with(NAMES, inputs.clone()).await;
         assert_eq!(told.status(), "ok", "{told}");
         let mut differences = Vec::new();
