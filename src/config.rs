@@ -291,7 +291,7 @@ impl Config {
 fn directory(reader: &mut Reader, name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(reader.text(name)?);
     if !path.is_absolute() {
-        reader.fault(format!("{name} must be an absolute path, not {path:?}"));
+        reader.fault(format!("{name} must be an absolute path, not `{}`", path.display()));
     }
     Some(path)
 }

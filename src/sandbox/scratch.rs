@@ -147,7 +147,7 @@ impl Scratch {
 
     /// Whether so much room has been taken that what is in the scratch space has to be counted.
     pub fn may_be_full(&self, policy: &Policy, taken: Usage) -> bool {
-        may_be_full(matches!(self.kind, Kind::TmpfsWithoutInodeLimit), policy, taken)
+        matches!(self.kind, Kind::TmpfsWithoutInodeLimit) || taken.exceeds(policy)
     }
 
     /// What another thread needs to count what is in the scratch space.
@@ -210,11 +210,12 @@ impl Counter {
     }
 }
 
-fn may_be_full(has_no_bound: bool, policy: &Policy, taken: Usage) -> bool {
-    has_no_bound || taken.bytes > policy.scratch_bytes || taken.inodes > policy.scratch_inodes
-}
-
 impl Usage {
+    /// Whether it is more than a scratch space may hold.
+    pub fn exceeds(&self, policy: &Policy) -> bool {
+        self.bytes > policy.scratch_bytes || self.inodes > policy.scratch_inodes
+    }
+
     /// Both together.
     pub fn and(self, other: Self) -> Self {
         Self { bytes: self.bytes.saturating_add(other.bytes), inodes: self.inodes.saturating_add(other.inodes) }

@@ -379,13 +379,17 @@ impl Inspection<'_> {
         let mut sum = named;
         // A sealed worker can open no file, and a tmpfs counts all of its files itself.
         if !policy.has(Mechanism::Scratch) && !policy.has(Mechanism::Seal) {
-            let UnlinkedFiles { open, mapped } = UnlinkedFiles::find(&self.tree()?.processes)?;
+            let UnlinkedFiles { open, mapped } = match UnlinkedFiles::find(&self.tree()?.processes) {
+                // As long as the file system lacks little, that somebody cannot be looked into is no excess.
+                Err(Unreadable::Hidden) if !taken.exceeds(policy) => return Ok(sum.exceeds(policy)),
+                found => found?,
+            };
             sum = sum.and(open);
             let unexplained = taken.bytes.saturating_sub(sum.bytes);
             sum =
                 sum.and(Usage { bytes: unexplained.min(mapped.saturating_mul(policy.scratch_bytes)), inodes: mapped });
         }
-        Ok(sum.bytes > policy.scratch_bytes || sum.inodes > policy.scratch_inodes)
+        Ok(sum.exceeds(policy))
     }
 }
 
