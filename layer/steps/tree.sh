@@ -23,6 +23,8 @@ build_runtime() {
     drop "$root"
     say "$arch: stripped to $(size_of "$root")"
     compile "$root"
+    verdict=$(python -B "$HERE/steps/image.py" "$root")
+    say "$arch: $verdict"
     chmod -R u=rwX,go=rX,u-s,g-s,-t "$root"
     python -B "$HERE/steps/manifest.py" "$arch" "$root" "$tmp/debian.debs" "$(wheels_of "$arch")" "$tmp/manifest.json"
     say "$arch: compiled, $(size_of "$root")"
