@@ -16,7 +16,7 @@ mod pages;
 const LIBRARY: &str = "libpython3.13.so.1.0";
 
 /// The Python side, compiled into this program: modules, by name, in the order in which they import each other.
-const HARNESS: [(&CStr, &str); 18] = [
+const HARNESS: [(&CStr, &str); 19] = [
     (c"_harness_modules", include_str!("harness/modules.py")),
     (c"_harness_rehearsal", include_str!("harness/rehearsal.py")),
     (c"_harness_scratch_tree", include_str!("harness/scratch_tree.py")),
@@ -33,6 +33,7 @@ const HARNESS: [(&CStr, &str); 18] = [
     (c"_harness_values", include_str!("harness/values.py")),
     (c"_harness_figures", include_str!("harness/figures.py")),
     (c"_harness_fonts", include_str!("harness/fonts.py")),
+    (c"_harness_loops", include_str!("harness/loops.py")),
     (c"_harness_look", include_str!("harness/look.py")),
     (c"_harness", include_str!("harness/main.py")),
 ];

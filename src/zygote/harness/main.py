@@ -25,6 +25,7 @@ import _harness_answer as answer
 import _harness_figures as figures
 import _harness_fonts as fonts
 import _harness_look as look_at
+import _harness_loops as loops
 import _harness_metadata as metadata
 import _harness_modules as modules
 import _harness_names as names_of_files
@@ -49,8 +50,8 @@ ZONES = "usr/share/zoneinfo"
 # as many threads as its limit on them allows; a half is enough for whatever recursion Python bounds.
 THREAD_STACK = 4 << 20
 
-# How many event loops a sealed script can make.
-EVENT_LOOPS = 4
+# How many event loops a sealed script can have at the same time.
+EVENT_LOOPS = 8
 
 
 class _Descriptor(_io.FileIO):
@@ -213,8 +214,8 @@ def prepare(scratch):
 
 
 def get_ready(imports, script, max_bytes, max_files):
-    """Before a worker is sealed: imports what the script names, makes an event loop, and keeps files in memory from now on,
-    since none of it can be had later.
+    """Before a worker is sealed: imports what the script names, makes what event loops need, and keeps files in memory from
+    now on, since none of it can be had later.
 
     Nothing is imported from the scratch directory, so no code of the script's runs.
     """
@@ -224,7 +225,7 @@ def get_ready(imports, script, max_bytes, max_files):
         _try_import(name)
     _get_libraries_ready()
     if b"async" in script:
-        _make_event_loops()
+        loops.keep(EVENT_LOOPS)
     sys.path.insert(0, scratch)
     scratch_files.activate(scratch, max_bytes, max_files)
     return b""
@@ -247,19 +248,6 @@ def get_ready_to_look(imports):
     """The same for a script that is only looked at."""
     look_at.find(imports.decode().split())
     return b""
-
-
-def _make_event_loops():
-    import asyncio
-
-    class Policy(asyncio.DefaultEventLoopPolicy):
-        """Hands out loops that were made before: a new one takes descriptors."""
-
-        def new_event_loop(self):
-            return loops.pop() if loops else super().new_event_loop()
-
-    loops = [asyncio.new_event_loop() for _ in range(EVENT_LOOPS)]
-    asyncio.set_event_loop_policy(Policy())
 
 
 def execute(script, inputs, max_result_bytes, *files):
