@@ -16,9 +16,10 @@ mod pages;
 const LIBRARY: &str = "libpython3.13.so.1.0";
 
 /// The Python side, compiled into this program: modules, by name, in the order in which they import each other.
-const HARNESS: [(&CStr, &str); 19] = [
+const HARNESS: [(&CStr, &str); 20] = [
     (c"_harness_modules", include_str!("harness/modules.py")),
     (c"_harness_rehearsal", include_str!("harness/rehearsal.py")),
+    (c"_harness_image", include_str!("harness/image.py")),
     (c"_harness_scratch_tree", include_str!("harness/scratch_tree.py")),
     (c"_harness_scratch_handles", include_str!("harness/scratch_handles.py")),
     (c"_harness_scratch", include_str!("harness/scratch.py")),

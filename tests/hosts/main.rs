@@ -13,6 +13,7 @@ mod bounded;
 mod files;
 mod health;
 mod host;
+mod late;
 mod left;
 mod log;
 mod mounts;

@@ -202,6 +202,25 @@ async fn a_sealed_script_makes_no_endless_number_of_directories() {
     service.execute(look).await.succeeds("-1", "");
 }
 
+/// What all workers read of the runtime is one mapping, which none can make its own.
+#[tokio::test]
+async fn a_sealed_script_cannot_write_to_the_runtimes_image() {
+    let script = "
+        import ctypes, os
+        import numpy as np
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        PAGE, READ, WRITE = 4096, 1, 2
+
+        def main():
+            content = os.listdir.__func__.__globals__['space'].image._content
+            address = ctypes.c_void_p(np.frombuffer(content, np.uint8).ctypes.data)
+            known = libc.mprotect(address, PAGE, READ)
+            return known, libc.mprotect(address, PAGE, READ | WRITE), os.strerror(ctypes.get_errno())
+    ";
+    Host::Lambda.start().execute(script).await.succeeds("[0,-1,\"Permission denied\"]", "");
+}
+
 #[tokio::test]
 async fn a_sealed_script_is_somewhere() {
     let service = Host::Lambda.start();

@@ -180,6 +180,9 @@ def _refused_to(error):
         return THREADS
     if issubclass(kind, OSError) and error.errno in _REFUSALS:
         return DESCRIPTORS if error.filename is None else FILES
+    # Of a library that is no module's, and so is not mapped ahead.
+    if issubclass(kind, ImportError) and "Too many open files" in _str(error):
+        return FILES
     return FILES if kind.__module__ == "sqlite3" else ""
 
 

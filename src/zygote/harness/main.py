@@ -24,6 +24,7 @@ import types
 import _harness_answer as answer
 import _harness_figures as figures
 import _harness_fonts as fonts
+import _harness_image as image
 import _harness_look as look_at
 import _harness_loops as loops
 import _harness_metadata as metadata
@@ -86,7 +87,9 @@ def warm_up(to_preload, sealed, runtime):
         del sys.modules[name]
     # Elsewhere the runtime is the root, with a scratch directory of the name that scripts know.
     if sealed:
-        scratch_files.install()
+        _images[:] = [image.Image(os.fsdecode(runtime))]
+        scratch_files.install(*_images)
+        _images[0].map_libraries(modules.LIBRARIES)
     elif runtime != b"/":
         names_of_files.install(os.fsdecode(runtime))
         metadata.install()
@@ -125,6 +128,7 @@ def preload(names, sealed):
         _try_import(name)
     if sealed:
         _import_late_ones(names)
+        _images[0].map_libraries(modules.PACKAGES)
     if threading.active_count() != 1 or len(os.listdir("/proc/self/task")) != 1:
         return b"error: a preloaded module has started a thread, which no fork would have"
     return _get_ready_for_forks("numpy" in names and "pandas" in names)
@@ -183,10 +187,6 @@ def _rehearse(script):
 
 
 def _import_late_ones(preloaded):
-    import zoneinfo
-
-    # A zone is kept by whoever holds it, and found there by its name.
-    _zones[:] = (zoneinfo.ZoneInfo(key) for key in sorted(zoneinfo.available_timezones()))
     for name in modules.LATE:
         if name.partition(".")[0] in preloaded or name.partition(".")[0] in sys.stdlib_module_names:
             _try_import(name)
@@ -215,7 +215,7 @@ def prepare(scratch):
 
 def get_ready(imports, script, max_bytes, max_files):
     """Before a worker is sealed: imports what the script names, makes what event loops need, and keeps files in memory from
-    now on, since none of it can be had later.
+    now on. What is imported later comes of the image, which takes longer.
 
     Nothing is imported from the scratch directory, so no code of the script's runs.
     """
@@ -224,6 +224,8 @@ def get_ready(imports, script, max_bytes, max_files):
     for name in imports.decode().split():
         _try_import(name)
     _get_libraries_ready()
+    if _images[0].has_any(modules.PACKAGES, sys.modules):
+        _images[0].map_libraries(modules.PACKAGES)
     if b"async" in script:
         loops.keep(EVENT_LOOPS)
     sys.path.insert(0, scratch)
@@ -232,16 +234,13 @@ def get_ready(imports, script, max_bytes, max_files):
 
 
 def _get_libraries_ready():
-    """What libraries would do by threads, or open later."""
+    """What libraries would do by threads, or import later."""
     if "pandas" in sys.modules:
         sys.modules["pandas"].set_option("mode.max_threads", 1)
     for packages, late in modules.WITH_PACKAGES:
         if packages <= sys.modules.keys():
             for name in late:
                 _try_import(name)
-    if "matplotlib" in sys.modules:
-        files = os.path.join(sys.modules["matplotlib"].get_data_path(), "fonts/ttf")
-        scratch_files.keep(*(os.path.join(files, name) for name in os.listdir(files) if name.startswith(modules.FONTS)))
 
 
 def get_ready_to_look(imports):
@@ -391,6 +390,7 @@ _fstat, _is_regular, _objects = os.fstat, stat.S_ISREG, gc.get_objects
 _InMemory = scratch_handles.FileIO
 _left = {}
 _packages = []
-_zones = []
+# Of a zygote whose workers will be sealed: the image of the runtime.
+_images = []
 _rehearsal = []
 _loads = json.JSONDecoder().decode

@@ -1,6 +1,6 @@
 """What is imported before a script asks for it."""
 
-# Modules that others import when they are first used, which is too late in a sealed worker.
+# Modules that others import when they are first used: in a sealed worker each would come of the image, which has to be unpacked.
 LATE = [
     "_strptime",
     "_suggestions",
@@ -129,7 +129,7 @@ COMMON = [
     "zoneinfo",
 ]
 
-# What packages import, alone or together, when they open, draw or save something.
+# What packages import, alone or together, when they open, draw or save something; a sealed worker would unpack it.
 WITH_PACKAGES = [
     (
         {"matplotlib"},
@@ -157,5 +157,6 @@ WITH_PACKAGES = [
     ({"xml.dom.minidom"}, ["xml.dom.expatbuilder"]),
 ]
 
-# Beginnings of the names of matplotlib's fonts for ordinary text and formulas.
-FONTS = ("DejaVuSans", "LastResort", "cmr", "cmmi", "cmsy", "cmex")
+# Where the modules in C of Python lie in the runtime, and those of packages.
+LIBRARIES = "usr/lib/python3.13/lib-dynload"
+PACKAGES = "usr/lib/python3/dist-packages"

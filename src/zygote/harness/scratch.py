@@ -16,6 +16,7 @@ import importlib._bootstrap as _bootstrap
 import importlib._bootstrap_external as _bootstrap_external
 import io
 import os
+import posix
 import stat
 import sys
 
@@ -26,8 +27,9 @@ from _harness_scratch_tree import Directory, File, Link, Outside, Spot, failure,
 _installed = {}
 
 
-def install():
-    """Puts our calls where Python's are. They do nothing of their own before `activate`."""
+def install(image):
+    """Puts our calls where Python's are. They do nothing of their own before `activate`. `image`: of the runtime."""
+    space.image = image
     builtins.open = io.open = _io.open = like(_io.open, handles.open)
     io.open_code = _io.open_code = like(_io.open_code, _open_code_call(_io.open_code))
     for name in (*NUMBER_CALLS, *PATH_CALLS, *PAIR_CALLS, *OTHER_CALLS):
@@ -45,24 +47,14 @@ def activate(directory, max_bytes, max_files):
     """From now on all below `directory`, which is there, empty and the working directory, is in memory."""
     mode = os.stat(directory).st_mode
     space.activate(directory, max_bytes, max_files, mode)
+    # By which Python's own finders look for modules.
+    posix.listdir = os.listdir
     sys.path_hooks.insert(0, _Finder)
-    for path, finder in [*sys.path_importer_cache.items()]:
+    for path in [*sys.path_importer_cache]:
         if _is_inside(path):
             del sys.path_importer_cache[path]
-        elif finder:
-            # The kernel lists no directory again, so what is known of it must not be forgotten.
-            finder.invalidate_caches = lambda: None
     if "tempfile" in sys.modules:
         sys.modules["tempfile"].tempdir = None
-
-
-def keep(*paths):
-    """Reads files of the runtime now, in a zygote, so that sealed scripts and their libraries can open them to read."""
-    for path in paths:
-        with _io.open(path, "rb") as file:
-            node = File(0o444)
-            node.write(0, file.read())
-        space.kept[path] = space.kept[os.path.realpath(path)] = node
 
 
 def write(name, content):
@@ -320,6 +312,27 @@ class DirEntry:
             raise
 
 
+class _RuntimeEntry(DirEntry):
+    """One of a directory of the runtime. The kernel says what it is, though it does not list it."""
+
+    __slots__ = ()
+
+    def inode(self):
+        return self.stat().st_ino
+
+    def is_symlink(self):
+        return False
+
+    def is_dir(self, *, follow_symlinks=True):
+        return self._node == 0
+
+    def is_file(self, *, follow_symlinks=True):
+        return self._node != 0
+
+    def stat(self, *, follow_symlinks=True):
+        return os.stat(self._place)
+
+
 class _Scan:
     """What `os.scandir` gives."""
 
@@ -340,6 +353,19 @@ class _Scan:
 
     def close(self):
         self._entries = iter(())
+
+
+def _listdir_of_runtime(given, path, names):
+    return [Spot(given).named(name) for name in names]
+
+
+def _scandir_of_runtime(given, path, names):
+    given, path = os.fspath(given), os.fsdecode(path)
+    prefix = os.path.join(given, given[:0])
+    return _Scan([_RuntimeEntry(Spot(given).named(name), prefix, f"{path}/{name}", node) for name, node in names.items()])
+
+
+OF_RUNTIME = {_listdir: _listdir_of_runtime, _scandir: _scandir_of_runtime}
 
 
 # How each function is put together: what it does, whether it goes through a link at the end of a path (None: not even if a
@@ -389,6 +415,9 @@ def _of_path(original, ours, follow, by_number):
                 spot = walk(nameless if path is None else path, others.get("follow_symlinks", follow))
             return ours(spot, *arguments, **others)
         except Outside as outside:
+            names = tree.of_runtime("directory", outside.path) if ours in OF_RUNTIME else None
+            if names is not None:
+                return OF_RUNTIME[ours](path, outside.path, names)
             path = outside.path
         except OSError as error:
             if ours is _access:

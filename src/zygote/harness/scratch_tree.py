@@ -26,6 +26,7 @@ NAMES = (["tmp"], ["var", "tmp"], ["mnt", "data"])
 DEVICE = 0x5C7A7C4
 
 _fsdecode, _fsencode, _fspath, _getcwd, _umask = os.fsdecode, os.fsencode, os.fspath, os.getcwd, os.umask
+_stat = os.stat
 now = time.time_ns
 
 
@@ -39,14 +40,14 @@ class Outside(BaseException):
 class Space:
     """What there is once: the tree, the working directory, and how much of all is used."""
 
-    __slots__ = ("root", "directory", "parts", "cwd", "max_bytes", "max_files", "used", "count", "last", "kept")
+    __slots__ = ("root", "directory", "parts", "parent", "cwd", "max_bytes", "max_files", "used", "count", "last", "image")
 
     def __init__(self):
         self.root = None
         self.max_bytes = self.max_files = float("inf")
         self.used = self.count = self.last = 0
-        # Files of the runtime that stay readable, by path.
-        self.kept = {}
+        # What can be read of the runtime (image.py).
+        self.image = None
 
     def activate(self, directory, max_bytes, max_files, mode):
         self.directory = "/" + directory.strip("/")
@@ -54,7 +55,7 @@ class Space:
         # None: the kernel's, which is outside of the tree.
         self.cwd = self.directory
         self.max_bytes, self.max_files = max_bytes, max_files
-        # What is kept of the runtime counts for nothing, nor does the root.
+        # The root counts for nothing.
         self.used, self.count = 0, -1
         self.root = Directory(mode)
         self.root.links = 1
@@ -207,6 +208,24 @@ class Null(File):
         pass
 
 
+class RuntimeFile(File):
+    """A file of the runtime. It takes no room of the script's, and the kernel says what it is, though it does not open it."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path, content):
+        self.path, self.data = path, content
+
+    def __del__(self):
+        pass
+
+    def stat(self):
+        return _stat(self.path)
+
+    def chmod(self, mode):
+        raise failure(errno.EROFS)
+
+
 class Spot:
     """Where a path leads: a directory, a name in it, and the node of that name, if there is one."""
 
@@ -325,10 +344,15 @@ def open_node(path, flags, mode):
     try:
         spot = walk(path, not (flags & os.O_NOFOLLOW or creates and exclusive))
     except Outside as outside:
-        kept = space.kept.get(outside.path) if isinstance(outside.path, str) else None
-        if kept is None or flags & (os.O_ACCMODE | os.O_CREAT | os.O_TRUNC):
+        content = None
+        if not flags & (os.O_ACCMODE | os.O_CREAT | os.O_TRUNC):
+            content = of_runtime("read", outside.path)
+        if content is None:
+            if not flags & os.O_CREAT and _is_path(outside.path):
+                # The kernel would say that there are no descriptors, also of what is not there.
+                _stat(outside.path)
             raise
-        return kept
+        return RuntimeFile(outside.path, content)
     node = spot.node
     rights = {os.O_RDONLY: 0o4, os.O_WRONLY: 0o2}.get(flags & os.O_ACCMODE, 0o6)
     if flags & os.O_TMPFILE == os.O_TMPFILE:
@@ -353,6 +377,15 @@ def open_node(path, flags, mode):
     if flags & os.O_TRUNC:
         node.truncate(0)
     return node
+
+
+def of_runtime(question, path):
+    """Asks the image, by the name of its method. None: it does not have that."""
+    return getattr(space.image, question)(_fsdecode(path)) if _is_path(path) else None
+
+
+def _is_path(value):
+    return isinstance(value, (str, bytes)) and "\0" not in _fsdecode(value)
 
 
 def masked(mode):

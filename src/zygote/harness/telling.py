@@ -23,7 +23,7 @@ PROCESSES = "the sandbox bounds the number of processes and threads"
 SCRATCH = "the working directory has a limit on its size and on the number of files"
 SEALED = (
     "under this host's sandbox a script has the files of its working directory, which are kept in memory, and no other "
-    "files, no sockets, threads or processes; modules must be named in imports"
+    "files but those of the runtime, no sockets, threads or processes"
 )
 TERMINALS = "the sandbox has no terminals; subprocess works with pipes"
 GROUPS = (
