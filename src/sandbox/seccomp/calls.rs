@@ -12,16 +12,19 @@ use crate::sandbox::policy::NICENESS;
 /// New enough to have the same number on all architectures; the libc crate knows it on some only.
 pub(super) const FCHMODAT2: libc::c_long = 452;
 
+/// Of linux/stat.h.
+const STATX_MNT_ID_UNIQUE: u64 = 0x4000;
+
 /// Allowed with any arguments.
 #[rustfmt::skip]
 const ALLOWED: &[libc::c_long] = &[
     // Files. Which ones is decided by the mounts and Landlock, not here.
     libc::SYS_read, libc::SYS_write, libc::SYS_readv, libc::SYS_writev, libc::SYS_pread64, libc::SYS_pwrite64,
-    libc::SYS_preadv, libc::SYS_pwritev, libc::SYS_openat, libc::SYS_close, libc::SYS_lseek, libc::SYS_fstat, libc::SYS_newfstatat, libc::SYS_statx,
+    libc::SYS_preadv, libc::SYS_pwritev, libc::SYS_openat, libc::SYS_close, libc::SYS_lseek, libc::SYS_fstat, libc::SYS_newfstatat,
     libc::SYS_statfs, libc::SYS_fstatfs, libc::SYS_getdents64, libc::SYS_readlinkat, libc::SYS_faccessat,
     libc::SYS_faccessat2, libc::SYS_mkdirat, libc::SYS_unlinkat, libc::SYS_renameat2, libc::SYS_linkat,
     libc::SYS_symlinkat, libc::SYS_fchmod, libc::SYS_fchmodat, FCHMODAT2, libc::SYS_fchown, libc::SYS_fchownat,
-    libc::SYS_utimensat, libc::SYS_truncate, libc::SYS_ftruncate, libc::SYS_fsync, libc::SYS_fdatasync,
+    libc::SYS_utimensat, libc::SYS_truncate, libc::SYS_ftruncate,
     libc::SYS_readahead, libc::SYS_flock, libc::SYS_umask, libc::SYS_chdir, libc::SYS_fchdir, libc::SYS_getcwd,
     libc::SYS_copy_file_range,
     // shutil copies extended attributes; there are none to be found, and none can be set (see NOT_SUPPORTED).
@@ -34,7 +37,7 @@ const ALLOWED: &[libc::c_long] = &[
     // What a connected socketpair needs; none can be connected elsewhere (see CONDITIONAL).
     libc::SYS_recvfrom, libc::SYS_recvmsg, libc::SYS_shutdown, libc::SYS_getsockname, libc::SYS_getpeername,
     // Memory.
-    libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_mremap, libc::SYS_brk, libc::SYS_msync, libc::SYS_mlock, libc::SYS_mlock2, libc::SYS_munlock, libc::SYS_mlockall,
+    libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_mremap, libc::SYS_brk, libc::SYS_mlock, libc::SYS_mlock2, libc::SYS_munlock, libc::SYS_mlockall,
     libc::SYS_munlockall, libc::SYS_membarrier,
     // Processes and threads, within RLIMIT_NPROC.
     libc::SYS_execve, libc::SYS_execveat, libc::SYS_exit, libc::SYS_exit_group, libc::SYS_wait4, libc::SYS_waitid,
@@ -78,6 +81,10 @@ const NOT_IMPLEMENTED: &[libc::c_long] = &[
     // Its flags are in memory too, and one of them (RESOLVE_CACHED) tells which names others have looked up.
     libc::SYS_openat2,
 ];
+
+/// Done at once: nothing of a script outlives it, so nothing need be on a disk. A script could have the host's disks flush their caches
+/// thousands of times a second, by a file of the runtime.
+const DONE: &[libc::c_long] = &[libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_msync];
 
 /// Answered with ENOTSUP: what programs expect of a file system without extended attributes, which are kernel memory that no limit
 /// counts.
@@ -128,6 +135,8 @@ fn conditional() -> Vec<(libc::c_long, Condition)> {
             ),
         ),
         (libc::SYS_sched_setaffinity, one_of(0, &[0])),
+        // The unique number of a mount tells how many mounts there have ever been on the host (Linux 6.8).
+        (libc::SYS_statx, NoBits(3, STATX_MNT_ID_UNIQUE)),
         // Its own, to what it is: posix_spawn asks for that.
         (
             libc::SYS_sched_setscheduler,
@@ -347,6 +356,9 @@ pub fn rules(surroundings: Surroundings) -> BTreeMap<u32, Rule> {
     }
     for call in NOT_IMPLEMENTED {
         rules.insert(number(*call), Rule::Refuse(libc::ENOSYS as u16));
+    }
+    for call in DONE {
+        rules.insert(number(*call), Rule::Refuse(0));
     }
     for call in NOT_SUPPORTED {
         rules.insert(number(*call), Rule::Refuse(libc::ENOTSUP as u16));
