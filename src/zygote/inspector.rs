@@ -29,8 +29,9 @@ const STOP_AFTER: Duration = Duration::from_millis(20);
 /// How long it runs on while record locks are counted that nobody suspects.
 const STOP_SLOW_AFTER: Duration = Duration::from_millis(250);
 
-/// Memory that processes may still get after they were told to stop, because the kernel is giving it to them; bytes.
-const GROWTH: u64 = 64 << 20;
+/// What part of its limit a tree may still get after it was told to stop, because the kernel is giving it: a read(2) of a large file
+/// does not end before it has filled its buffer.
+const GROWTH: u64 = 2;
 
 /// Processor time that processes may still take after they were told to stop, in all: as much as the calls take that they are
 /// in, and no more, because a script can have them go on by a timer or by each other (SIGCONT in signal(7)).
@@ -97,6 +98,21 @@ struct Trust {
     grown: u64,
 }
 
+/// What a tree may do while it is counted.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// How long it may take to read one thing.
+    patience: Duration,
+    /// Bytes that it may grow by although it stands still.
+    growth: u64,
+}
+
+impl Limits {
+    fn of(policy: &Policy) -> Self {
+        Self { patience: patience(policy), growth: policy.memory_bytes / GROWTH }
+    }
+}
+
 /// Whether a tree is to be inspected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
@@ -161,6 +177,8 @@ struct Stopped {
     processes: HashMap<Pid, Still>,
     /// How many there were at the first glance.
     at_first: usize,
+    /// Bytes that they may have grown by.
+    growth: u64,
 }
 
 struct Still {
@@ -189,7 +207,7 @@ impl Stopped {
             grown = grown.saturating_add(resident.saturating_sub(still.resident));
         }
         let run: Duration = self.processes.values().map(|still| still.runs.saturating_sub(still.ran)).sum();
-        grown > GROWTH || run > RUNNING
+        grown > self.growth || run > RUNNING
     }
 }
 
@@ -249,7 +267,7 @@ impl<'scope, 'env> Inspector<'scope, 'env> {
                 need,
                 now,
                 if waits { Progress::Starved } else { Progress::Read(read) },
-                patience(self.policy),
+                Limits::of(self.policy),
                 stop,
             );
         }
@@ -371,14 +389,13 @@ impl Pending {
         }
     }
 
-    /// `patience`: how long it may take to read one thing.
     fn consider(
         &mut self,
         glance: &Glance,
         need: Need,
         now: Instant,
         progress: Progress,
-        patience: Duration,
+        limits: Limits,
         stop: impl FnOnce(),
     ) -> Option<Excess> {
         self.pass_over(now, progress == Progress::Starved);
@@ -399,15 +416,15 @@ impl Pending {
             if self.suspicion.is_some_and(is_urgent) || now.duration_since(self.since) >= STOP_SLOW_AFTER {
                 stop();
                 self.read_at = now;
-                self.stopped = Some(Stopped::default());
+                self.stopped = Some(Stopped { growth: limits.growth, ..Stopped::default() });
             }
             return None;
         };
         // A process that is told to go on by a timer of its own, or by another that was late, is told again.
         stop();
         let is_over = stopped.has_moved(&glance.resident, sys::cpu_time)
-            || now.duration_since(self.read_at) > patience
-            || now.duration_since(self.since) > patience * PARTS;
+            || now.duration_since(self.read_at) > limits.patience
+            || now.duration_since(self.since) > limits.patience * PARTS;
         is_over.then_some(limit)
     }
 
@@ -496,7 +513,7 @@ mod tests {
         Pid::from_raw(number).unwrap()
     }
 
-    const PATIENCE: Duration = Duration::from_secs(1);
+    const LIMITS: Limits = Limits { patience: Duration::from_secs(1), growth: 64 << 20 };
 
     const MEMORY: Need = Need::Now(Excess::Memory);
 
@@ -527,7 +544,7 @@ mod tests {
             // What goes on is waited for.
             let read = if after < 900 { 1 } else { 2 };
             let now = start + Duration::from_millis(after);
-            let excess = pending.consider(&glance(0), MEMORY, now, Progress::Read(read), PATIENCE, || stops += 1);
+            let excess = pending.consider(&glance(0), MEMORY, now, Progress::Read(read), LIMITS, || stops += 1);
             first_stop = first_stop.or((stops > 0).then_some(after));
             if excess.is_some() {
                 ended = Some((after, excess));
@@ -544,7 +561,7 @@ mod tests {
         let mut pending = pending(start);
         let mut after = |milliseconds| {
             let now = start + Duration::from_millis(milliseconds);
-            pending.consider(&glance(1 << 30), MEMORY, now, Progress::Read(1), PATIENCE, || ())
+            pending.consider(&glance(1 << 30), MEMORY, now, Progress::Read(1), LIMITS, || ())
         };
         assert_eq!((after(20), after(30)), (None, None));
         assert_eq!(after(60_000), None);
@@ -558,7 +575,7 @@ mod tests {
         let mut pending = pending(start);
         let mut after = |milliseconds, progress| {
             let now = start + Duration::from_millis(milliseconds);
-            pending.consider(&glance(0), MEMORY, now, progress, PATIENCE, || ())
+            pending.consider(&glance(0), MEMORY, now, progress, LIMITS, || ())
         };
         assert_eq!((10..20_000).step_by(10).find_map(|time| after(time, Progress::Starved)), None);
         assert_eq!((20_000..20_900).step_by(10).find_map(|time| after(time, Progress::Read(0))), None);
@@ -581,7 +598,7 @@ mod tests {
         let mut pending = pending(start);
         let mut after = |milliseconds, resident| {
             let now = start + Duration::from_millis(milliseconds);
-            pending.consider(&glance(resident), MEMORY, now, Progress::Read(0), PATIENCE, || ())
+            pending.consider(&glance(resident), MEMORY, now, Progress::Read(0), LIMITS, || ())
         };
         assert_eq!(after(20, 600 << 20), None);
         assert_eq!(after(30, 620 << 20), None);
@@ -594,7 +611,7 @@ mod tests {
 
     /// Whether a stopped tree has moved, at glances that show these.
     fn have_moved<const N: usize>(glances: &[[Shown; N]]) -> Vec<bool> {
-        let mut stopped = Stopped::default();
+        let mut stopped = Stopped { growth: LIMITS.growth, ..Stopped::default() };
         let moved = glances.iter().map(|processes| {
             let resident = processes.iter().map(|(number, megabytes, _)| (process(*number), megabytes << 20)).collect();
             let ran = |asked| {
@@ -626,7 +643,7 @@ mod tests {
         let mut is_stopped_after = |milliseconds, need| {
             let mut stopped = false;
             let now = start + Duration::from_millis(milliseconds);
-            assert_eq!(pending.consider(&glance(0), need, now, Progress::Read(0), PATIENCE, || stopped = true), None);
+            assert_eq!(pending.consider(&glance(0), need, now, Progress::Read(0), LIMITS, || stopped = true), None);
             stopped
         };
         assert!(!is_stopped_after(100, Need::None));
