@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::mount::{UnmountFlags, unmount};
+use rustix::process::Signal;
+
 use crate::support::emulator::{free_address, tool};
 use crate::support::image::{Image, Settings};
 use crate::support::{Directory, Owned, PATIENCE, Server, unique};
@@ -84,6 +87,8 @@ impl Docker {
         let address = free_address();
         command.args(["--env", &format!("EXECUTOR_HOST={}", address.ip())]);
         command.args(["--env", &format!("PORT={}", address.port()), "--env", "EXECUTOR_LOG_FORMAT=json"]);
+        // The tests run beside others: pandas may take its time to be there.
+        command.args(["--env", "EXECUTOR_QUEUE_SECONDS=60"]);
         command.args(options).arg(NAME);
         command
     }
@@ -100,6 +105,16 @@ impl Docker {
         let (status, said) = Server::refusal(self.run(&unique(), options));
         assert!(!status.success(), "it started");
         said
+    }
+}
+
+impl Drop for Docker {
+    /// As a system would end it, so that nothing of it stays mounted.
+    fn drop(&mut self) {
+        self.daemon.signal(Signal::TERM);
+        self.daemon.wait(PATIENCE);
+        // It leaves its own network namespace behind.
+        let _ = unmount(self.directory.path().join("exec/netns/default"), UnmountFlags::DETACH);
     }
 }
 
@@ -120,6 +135,13 @@ impl Container<'_> {
         let stopped = self.docker.client(&["stop", &self.name]);
         assert!(stopped.status.success(), "{stopped:?}");
         self.server.process_mut().wait(PATIENCE).code()
+    }
+}
+
+impl Drop for Container<'_> {
+    /// The client that runs it may be ended without it.
+    fn drop(&mut self) {
+        self.docker.client(&["rm", "--force", &self.name]);
     }
 }
 
