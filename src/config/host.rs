@@ -119,7 +119,7 @@ mod tests {
         let config = fitted(limits).unwrap();
         assert_eq!((config.policy.scratch_bytes, config.policy.memory_bytes), (5 << 20, 100 << 20));
         let expected = [
-            ("EXECUTOR_MAX_PROCESSES", "64", "20"),
+            ("EXECUTOR_MAX_PROCESSES", "128", "20"),
             ("EXECUTOR_SCRATCH_MB", "64", "5"),
             ("EXECUTOR_MEMORY_MB", "512", "100"),
         ];

@@ -41,7 +41,7 @@ pub use zygote::StartError;
 const ATTEMPTS: usize = 5;
 
 /// Time in which a healthy host makes a worker, however busy it is.
-const MAKE_LIMIT: Duration = Duration::from_secs(1);
+const MAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Time that an answer waits for the job's usage, which takes milliseconds to read.
 const USAGE_LIMIT: Duration = Duration::from_secs(1);

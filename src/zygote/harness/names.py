@@ -39,14 +39,16 @@ PAIR_CALLS = "link rename replace".split()
 # Functions of C modules that open a path themselves, by the module that scripts get them from at last.
 C_CALLS = {"_dbm": "open", "_gdbm": "open", "_sqlite3": "connect"}
 
-# The worker's scratch directory, and where each name leads.
-_scratch = None
+# Where each name leads, and the directories whose own paths stay as they are, though they may lie below such a name: the runtime and
+# the worker's scratch directory.
 _places = []
+_kept = []
 
 
 def install(runtime):
     """Puts our calls where Python's are."""
     _places[:] = ((parts, os.path.join(runtime, *parts)) for parts in OF_RUNTIME)
+    _kept[:] = (runtime,)
     builtins.open = io.open = _io.open = like(_open, open)
     io.open_code = _io.open_code = like(_io.open_code, _of_path(_io.open_code))
     for names, made in ((PATH_CALLS, _of_path), (PAIR_CALLS, _of_pair), (["scandir"], _scandir_call), (["symlink"], _of_pair)):
@@ -70,8 +72,7 @@ def put(name, call):
 
 def activate(directory):
     """From now on the names of the scratch directory stand for this one."""
-    global _scratch
-    _scratch = directory
+    _kept.append(directory)
     for name in NAMES:
         _places.append((name, directory))
         # What a zygote has found there was the host's.
@@ -85,7 +86,7 @@ def real(path):
     except TypeError:
         return path  # a descriptor, or nothing that the original will take
     text = given if type(given) is str else _fsdecode(given)
-    if text[:1] != "/" or _is_inside(text):
+    if text[:1] != "/" or _is_kept(text):
         return path
     found = _replaced(text.split("/"))
     if found is None:
@@ -93,8 +94,11 @@ def real(path):
     return found if type(given) is str else _fsencode(found)
 
 
-def _is_inside(text):
-    return _scratch is not None and (text == _scratch or text.startswith(_scratch + "/"))
+def _is_kept(text):
+    for directory in _kept:
+        if text == directory or text.startswith(directory + "/"):
+            return True
+    return False
 
 
 def _replaced(steps):
