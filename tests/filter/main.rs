@@ -29,3 +29,5 @@ const EPERM: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned();
 const ENOSYS: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned();
 /// For extended attributes.
 const ENOTSUP: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOTSUP.cast_unsigned();
+/// Done at once, and nothing happens.
+const DONE: u32 = libc::SECCOMP_RET_ERRNO;
