@@ -43,6 +43,8 @@ class Image:
             _lzma.FORMAT_RAW, filters=[{"id": _lzma.FILTER_LZMA2, "preset": 6}]
         )
         self._root = os.path.normpath(runtime)
+        # What the paths of its files begin with.
+        self.prefix = self._root.rstrip("/") + "/"
         with open(os.path.join(self._root, IMAGE), "rb") as file:
             self._content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ, trackfd=False)
         start, length = (int.from_bytes(self._content[at : at + 8], "little") for at in (0, 8))
@@ -88,8 +90,7 @@ class Image:
     def _below(self, path):
         """The path below the runtime, or one that is in no image."""
         path = os.path.normpath(path)
-        prefix = self._root if self._root.endswith("/") else self._root + "/"
-        return path[len(prefix) :] if path.startswith(prefix) else ""
+        return path[len(self.prefix) :] if path.startswith(self.prefix) else ""
 
     def _block(self, number):
         block = self._blocks.pop(number, None)
