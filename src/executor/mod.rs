@@ -268,8 +268,19 @@ impl Executor {
             Some(latest) => tokio::time::timeout_at(latest, imported).await.map_err(|_| Unavailable::NoWorker)?,
             None => imported.await,
         }
-        let deadline = if self.pool.trouble().is_some() { until } else { until.max(Instant::now() + MAKE_LIMIT) };
-        Ok(self.pool.take(job, deadline).await?)
+        tokio::select! {
+            worker = self.pool.take(job, until.max(Instant::now() + MAKE_LIMIT)) => Ok(worker?),
+            () = self.fails_after(until) => Err(Unavailable::NoWorker),
+        }
+    }
+
+    /// Ends when it is so late, and something has failed.
+    async fn fails_after(&self, until: Instant) {
+        const INTERVAL: Duration = Duration::from_millis(50);
+        tokio::time::sleep_until(until).await;
+        while self.pool.trouble().is_none() {
+            tokio::time::sleep(INTERVAL).await;
+        }
     }
 
     /// Runs a job in its turn, and tells of what it prints meanwhile. Dropping the future ends the job.

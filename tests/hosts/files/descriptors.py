@@ -90,7 +90,7 @@ def directories():
 
 def numbers():
     """Those that nothing stands for."""
-    calls = (os.close, os.fstat, os.fsync, os.dup, os.isatty, lambda number: os.read(number, 1), lambda number: os.write(number, b"x"))
+    calls = (os.close, os.fstat, os.dup, os.isatty, lambda number: os.read(number, 1), lambda number: os.write(number, b"x"))
     return [[attempt(call, number) for call in calls] for number in (-1, 1 << 20, 1 << 30, "1", None, 1.5)]
 
 
