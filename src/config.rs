@@ -111,7 +111,7 @@ pub struct Config {
     pub stream: bool,
     pub renewal: Renewal,
     pub log: LogConfig,
-    /// What the host does not allow, and what is used instead.
+    /// Settings that the host does not allow as they are, with what is used instead.
     pub adjustments: Vec<Adjustment>,
 }
 

@@ -13,11 +13,11 @@ const BASE_FILES: u64 = 32;
 /// these while it is made.
 const WORKER_FILES: u64 = 8;
 
-/// How many workers of each zygote wait beyond those that may run. Jobs come in bursts, and a worker takes longer to make
+/// Number of workers of each zygote that wait beyond those that may run. Jobs come in bursts, and a worker takes longer to make
 /// than most jobs to run; one that waits takes a few megabytes.
 pub const SPARE_WORKERS: usize = 4;
 
-/// How many connections there must be room for.
+/// Number of connections that there must be room for.
 const LEAST_CONNECTIONS: u64 = 32;
 
 /// Hard limits of this process; none is `u64::MAX`.

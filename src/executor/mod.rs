@@ -203,7 +203,7 @@ impl Executor {
         })
     }
 
-    /// What scripts have to work with; `None` while that is not known.
+    /// Python and its packages, for scripts to work with; `None` while they are not known.
     pub fn ready(&self) -> Option<Ready> {
         self.pool.ready().filter(|_| *self.phase.borrow() == Phase::Serving)
     }

@@ -22,7 +22,7 @@ fn kernel_limits() -> KernelLimits {
     }
 }
 
-/// Where the kernel tells of large pages, and of sizes between.
+/// Directory in which the kernel tells of large pages, and of sizes between.
 const LARGE_PAGES: &str = "/sys/kernel/mm/transparent_hugepage";
 
 /// The largest size between that this kernel uses for a process's own memory (Linux 6.8); 0 if it uses none.

@@ -133,12 +133,12 @@ pub struct SandboxError {
     pub mechanism: Option<Mechanism>,
     pub step: String,
     pub reason: String,
-    /// What to do about it, where that is another thing than for the rest of the mechanism.
+    /// Remedy for this cause, where it is another one than for the rest of the mechanism.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     remedy: Option<Remedy>,
 }
 
-/// What an operator can do about one cause.
+/// Something that an operator can do about one cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Remedy {

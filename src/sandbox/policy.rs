@@ -60,7 +60,7 @@ pub struct Weights {
     pub socket: u64,
     /// A pipe, with what is in it.
     pub pipe: u64,
-    /// What one page fault brings, unless it is a large page.
+    /// A page fault, unless it brings a large page.
     pub fault: u64,
     pub large_page: u64,
     /// Not bytes: the number of mappings that a process can have.

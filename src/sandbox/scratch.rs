@@ -37,7 +37,7 @@ pub struct Scratch {
     owner: Owner,
 }
 
-/// Whose files a scratch space is for.
+/// Owner of the files in a scratch space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     /// A script, whose files stay where there is no sweep.
@@ -211,7 +211,7 @@ impl Counter {
 }
 
 impl Usage {
-    /// Whether it is more than a scratch space may hold.
+    /// Compares it with what a scratch space may hold.
     pub fn exceeds(&self, policy: &Policy) -> bool {
         self.bytes > policy.scratch_bytes || self.inodes > policy.scratch_inodes
     }
@@ -272,7 +272,7 @@ pub fn empty_tmp() -> io::Result<()> {
     empty(&open_directory(CWD, SCRATCH)?, Path::new(SCRATCH))
 }
 
-/// Where scratch spaces can lie if nobody says where, from the best place to the last one: the first is what scripts expect, the
+/// Places for scratch spaces if nobody names one, from the best to the last: the first is what scripts expect, the
 /// second is in memory, and the third may be on a disk.
 const PARENTS: [&str; 3] = [SCRATCH, SHARED_MEMORY, "/var/tmp"];
 

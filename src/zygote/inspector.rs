@@ -29,7 +29,7 @@ const STOP_AFTER: Duration = Duration::from_millis(20);
 /// How long it runs on while record locks are counted that nobody suspects.
 const STOP_SLOW_AFTER: Duration = Duration::from_millis(250);
 
-/// What part of its limit a tree may still get after it was told to stop, because the kernel is giving it: a read(2) of a large file
+/// Part of its limit that a tree may still get after it was told to stop, because the kernel is giving it: a read(2) of a large file
 /// does not end before it has filled its buffer.
 const GROWTH: u64 = 2;
 
@@ -37,7 +37,7 @@ const GROWTH: u64 = 2;
 /// in, and no more, because a script can have them go on by a timer or by each other (SIGCONT in signal(7)).
 const RUNNING: Duration = Duration::from_millis(250);
 
-/// How many times longer than the slowest part of an inspection all of it may take. Of the largest tree that is a fraction of
+/// Factor by which all of an inspection may take longer than its slowest part. Of the largest tree that is a fraction of
 /// a second.
 const PARTS: u32 = 10;
 
@@ -45,7 +45,7 @@ const PARTS: u32 = 10;
 /// (docker-pause(1)). What was to be done meanwhile has as much more time.
 const LATE: Duration = Duration::from_millis(100);
 
-/// How often a tree goes on that is over its limit only if something was counted twice, or could not be given back.
+/// Number of times that a tree goes on that is over its limit only if something was counted twice, or could not be given back.
 const RETRIES: u32 = 2;
 
 /// Pause between two inspections: twice as long as one takes, or as long as it takes at least to use up what is left, but no
@@ -78,15 +78,15 @@ pub struct Inspector<'scope, 'env> {
     /// When the next inspection may be made, and when it must be.
     not_before: Instant,
     next_round: Instant,
-    /// How long after one round the next one is.
+    /// Time from one round to the next.
     round: Duration,
     /// What a glance may show until an inspection must be made at once, bytes: where there is no thread.
     trusted: u64,
-    /// What was found out last about the tree's memory.
+    /// Last finding about the tree's memory.
     trust: Option<Trust>,
     /// Bytes of record locks when they were counted last.
     locks: u64,
-    /// How often the tree could not be counted well.
+    /// Number of times that the tree could not be counted well.
     retries: u32,
 }
 

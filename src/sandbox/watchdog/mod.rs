@@ -43,7 +43,7 @@ const LOCK_BYTES: u64 = 64 * 1024;
 /// its program, which takes about a millisecond (vfork(2)), and is counted twice as long.
 const NEXT_COUNT: Duration = Duration::from_millis(3);
 
-/// How often a tree is counted again before it is too much, unless that has taken this long.
+/// Number of times that a tree is counted again before it is too much, and the time after which it is not.
 const COUNTS: u32 = 3;
 const COUNTING: Duration = Duration::from_millis(100);
 
@@ -52,7 +52,7 @@ const COUNTING: Duration = Duration::from_millis(100);
 const RUNNING: u32 = 4;
 const WAITING: u32 = 16;
 
-/// How often those are looked at that are giving memory back.
+/// Pause between two looks at those that are giving memory back.
 const REST_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Watches a worker and all its descendants. The working directory must be a /proc that hides nothing.
@@ -73,7 +73,7 @@ pub struct Glance {
     pub excess: Option<Excess>,
     /// Limit that they may be over: an inspection must say so.
     pub suspicion: Option<Excess>,
-    /// Whether so much of the scratch space may be used that its files have to be counted.
+    /// Set if so much of the scratch space may be used that its files have to be counted.
     pub is_full: bool,
     /// Bytes that they may have come to hold since the last glance that suspected them of too much memory.
     pub grown: u64,
@@ -209,7 +209,7 @@ impl<'a> Watchdog<'a> {
 pub struct Finding {
     /// Limit that the tree is over.
     pub excess: Option<Excess>,
-    /// Whether that may only seem so: memory was counted twice, or is being given back.
+    /// Set if that may only seem so: memory was counted twice, or is being given back.
     pub may_pass: bool,
     /// Bytes of memory that it may still take.
     pub slack: u64,

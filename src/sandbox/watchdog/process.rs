@@ -51,7 +51,7 @@ pub(super) struct Process {
     has_hidden_threads: bool,
 }
 
-/// What has been counted of a tree.
+/// Parts of a tree that have been counted.
 #[derive(Default)]
 pub(super) struct Counted {
     /// Pipes and sockets, by their links.
@@ -142,7 +142,7 @@ impl Known {
         Ok(seen.account.returning())
     }
 
-    /// What each process may be giving back, bytes.
+    /// Bytes that each process may be giving back.
     pub fn returning(&self) -> HashMap<Pid, u64> {
         let all = self.processes.iter().map(|(number, seen)| (*number, seen.account.returning()));
         all.filter(|(_, bytes)| *bytes > 0).collect()
@@ -248,7 +248,7 @@ pub fn children(directory: &Path) -> Result<Vec<Pid>, Unreadable> {
     Ok(found)
 }
 
-/// What a thread of this process is doing; `None` if it is gone.
+/// Activity of a thread of this process; `None` if it is gone.
 pub fn activity_of_thread(number: i32) -> Result<Option<Activity>, Unreadable> {
     let stat = read(&Path::new("self/task").join(number.to_string()).join("stat"))?;
     stat.map(|stat| Ok(Stat::parse(&stat)?.activity)).transpose()
@@ -318,7 +318,7 @@ impl Process {
         }))
     }
 
-    /// What the busiest of its threads is doing.
+    /// Activity of the busiest of its threads.
     pub fn activity(&self) -> Result<Activity, Unreadable> {
         if self.status.has_ended || self.status.threads <= 1 {
             return Ok(self.status.activity);
@@ -341,12 +341,12 @@ impl Process {
         self.memory().page_tables
     }
 
-    /// What `stat` says of it; `None` if it is gone.
+    /// Reads its `stat` file; `None` if it is gone.
     pub fn stat(&self) -> Result<Option<Vec<u8>>, Unreadable> {
         read(&directory(self.number).join("stat"))
     }
 
-    /// What a process is doing. One that is gone rests.
+    /// Activity of a process. One that is gone rests.
     pub fn activity_of(number: Pid) -> Result<Activity, Unreadable> {
         Self::find(number)?.map_or(Ok(Activity::Rests), |process| process.activity())
     }

@@ -71,7 +71,7 @@ impl Status {
     }
 }
 
-/// What a thread is doing, from less to more.
+/// Activity of a thread, from less to more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Activity {
     /// It has done all of its last call but to wait: it sleeps until something happens, stands still or has ended.

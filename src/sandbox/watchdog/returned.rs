@@ -13,15 +13,15 @@ const GATHERED_BYTES: u64 = 48 << 20;
 /// and left again since the glance before.
 const UNSEEN_BYTES: u64 = 32 << 20;
 
-/// What figures of one memory may differ by; bytes. Each processor has some pages that it has not added yet (percpu_counter).
+/// Bytes by which figures of one memory may differ. Each processor has some pages that it has not added yet (percpu_counter).
 const ERROR: u64 = 16 << 20;
 
 /// Figures of a process with memory, bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// What its memory counts for, with page tables and mappings.
+    /// Bytes that its memory counts for, with page tables and mappings.
     pub memory: u64,
-    /// What its descriptors count for.
+    /// Bytes that its descriptors count for.
     pub buffers: u64,
     /// The most that its memory had resident, and mapped. Another memory begins with none.
     pub peak_resident: u64,
@@ -35,7 +35,7 @@ impl Figures {
     }
 }
 
-/// What one process is giving back.
+/// Account of what one process is giving back.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Account {
     /// Figures at the last glance.

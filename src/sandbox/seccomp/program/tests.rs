@@ -131,6 +131,25 @@ fn harmless_forms_of_refused_calls_are_allowed() {
 }
 
 #[test]
+fn flushing_is_said_to_be_done() {
+    let program = compile(&calls::rules(Surroundings::Apart));
+    for number in [libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_msync] {
+        assert_eq!(run(&program, ARCHITECTURE, number as u32, [3, 0, 0, 0, 0, 0]), libc::SECCOMP_RET_ERRNO);
+    }
+    for number in [libc::SYS_sync_file_range, libc::SYS_syncfs, libc::SYS_sync] {
+        assert_eq!(run(&program, ARCHITECTURE, number as u32, [3, 0, 0, 0, 0, 0]), EPERM);
+    }
+}
+
+#[test]
+fn no_mount_tells_how_many_there_have_been() {
+    let program = compile(&calls::rules(Surroundings::Apart));
+    let statx = |mask| run(&program, ARCHITECTURE, libc::SYS_statx as u32, [0, 0, 0, mask, 0, 0]);
+    assert_eq!([0x7ff, 0xfff, 0x1fff].map(statx), [ALLOWED; 3]);
+    assert_eq!([0x4000, 0x4fff].map(statx), [EPERM; 2], "STATX_MNT_ID_UNIQUE");
+}
+
+#[test]
 fn threads_may_be_made_and_namespaces_may_not() {
     let program = compile(&calls::rules(Surroundings::Apart));
     let clone = |flags: i32| {
