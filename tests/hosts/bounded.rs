@@ -159,12 +159,17 @@ async fn the_kernel_takes_back_what_it_remembers_for_a_script() {
 /// A part of each large page stays mapped, and the rest of it belongs to nobody until the kernel splits the page.
 const TEARS_LARGE_PAGES: &str = r"
 import ctypes
+import resource
 
 PAGE, LARGE, ADVICE = 4096, 2 << 20, 14
 libc = ctypes.CDLL(None)
 libc.mmap.restype = ctypes.c_void_p
 
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
 def main(number):
+    before = faults()
     for _ in range(number):
         area = libc.mmap(None, ctypes.c_size_t(2 * LARGE), 3, 0x22, -1, ctypes.c_long(0))
         start = -(-area // LARGE) * LARGE
@@ -173,7 +178,7 @@ def main(number):
         libc.munmap(ctypes.c_void_p(start + PAGE), ctypes.c_size_t(area + 2 * LARGE - start - PAGE))
         if start > area:
             libc.munmap(ctypes.c_void_p(area), ctypes.c_size_t(start - area))
-    return True
+    return faults() - before
 ";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,7 +190,9 @@ async fn the_kernel_takes_back_what_is_left_of_large_pages() {
     service.execute("def main():\n    return 0").await.succeeds("0", "");
     group.limit(HOST_HAS);
     // Together these would be a third more than there is.
-    service.execute_with(TEARS_LARGE_PAGES, json!({ "number": TORN })).await.succeeds("true", "");
+    let faults: u64 = service.execute_with(TEARS_LARGE_PAGES, json!({ "number": TORN })).await.returned();
+    // Each small page is a fault, 512 where a large one would be one.
+    assert!(faults < TORN * 256, "the kernel has given small pages: {faults} faults");
     service.is_well().await;
     assert!(group.usage() <= HOST_HAS);
 }
