@@ -106,6 +106,40 @@ async fn users_and_groups_have_names() {
 }
 
 #[tokio::test]
+async fn services_and_protocols_have_their_numbers() {
+    let script = "
+        import socket
+
+        def failure(function, *arguments):
+            try:
+                return function(*arguments)
+            except (OSError, OverflowError) as error:
+                return str(error)
+
+        def main():
+            return [
+                [socket.getservbyname('https'), socket.getservbyname('domain', 'udp'), socket.getservbyname('www', 'tcp')],
+                [socket.getservbyport(22), socket.getservbyport(53, 'udp'), socket.getservbyport(80, 'tcp')],
+                [socket.getprotobyname('udp'), socket.getprotobyname('TCP'), socket.getprotobyname('ipv6-icmp')],
+                [failure(socket.getservbyname, 'ssh', 'udp'), failure(socket.getservbyport, 1, 'udp')],
+                [failure(socket.getservbyport, 70000), failure(socket.getprotobyname, 'none')],
+                socket.getaddrinfo('localhost', 'https', 0, socket.SOCK_STREAM)[0][4],
+                socket.getaddrinfo('127.0.0.1', 'www', socket.AF_INET, socket.SOCK_STREAM)[0][4],
+            ]
+    ";
+    let result = json!([
+        [443, 53, 80],
+        ["ssh", "domain", "http"],
+        [17, 6, 58],
+        ["service/proto not found", "port/proto not found"],
+        ["getservbyport: port must be 0-65535.", "protocol not found"],
+        ["127.0.0.1", 443],
+        ["127.0.0.1", 80],
+    ]);
+    is_answered(&HOSTS, script, &result).await;
+}
+
+#[tokio::test]
 async fn localhost_has_an_address() {
     let script = "
         import socket

@@ -1,4 +1,4 @@
-"""What the C library reads of a system, from the runtime's files: users, groups and the names of this host.
+"""What the C library reads of a system, from the runtime's files: users, groups, the names of this host, services and protocols.
 
 Where the runtime is the root, the C library finds them by itself. Elsewhere it would look for the host's, which the sandbox
 hides. To be loaded after scratch.py; a zygote calls `install`.
@@ -30,9 +30,35 @@ def install(runtime):
     for address, *names in _lines(runtime, "hosts", None):
         for name in names:
             addresses.setdefault(name, []).append(address)
-    for made in (_gethostbyname, _gethostbyname_ex, _gethostbyaddr, _getaddrinfo):
-        original = getattr(_socket, made.__name__[1:])
-        setattr(_socket, made.__name__[1:], like(original, made(original, addresses)))
+    services = _services(runtime)
+    ports = {name: port for name, protocol, port in services if protocol == "tcp"}
+    for made in (_gethostbyname, _gethostbyname_ex, _gethostbyaddr):
+        _replace(made, addresses)
+    _replace(_getaddrinfo, addresses, ports)
+    for made in (_getservbyname, _getservbyport):
+        _replace(made, services)
+    _replace(_getprotobyname, {name: int(number) for number, names in _numbered(runtime, "protocols") for name in names})
+
+
+def _replace(made, *tables):
+    """Puts a call of ours in the place of the one that it is named after."""
+    original = getattr(_socket, made.__name__[1:])
+    setattr(_socket, made.__name__[1:], like(original, made(original, *tables)))
+
+
+def _numbered(runtime, name):
+    """Yields the number and the names of each entry in a file such as /etc/services."""
+    for line in _lines(runtime, name, "#"):
+        official, number, *others = line[0].split() or ("", "")
+        if official:
+            yield number, [official, *others]
+
+
+def _services(runtime):
+    """Returns the name, protocol and port of each service, the official name of a port before its aliases."""
+    entries = [(*number.split("/"), names) for number, names in _numbered(runtime, "services")]
+    official = [(names[0], protocol, int(port)) for port, protocol, names in entries]
+    return official + [(name, protocol, int(port)) for port, protocol, names in entries for name in names[1:]]
 
 
 def _lines(runtime, name, separator):
@@ -105,8 +131,37 @@ def _gethostbyaddr(original, addresses):
     return call
 
 
-def _getaddrinfo(original, addresses):
+def _getservbyname(original, services):
+    def call(name, protocol=None, /):
+        for known, of, port in services:
+            if known == name and protocol in (None, of):
+                return port
+        return original(name) if protocol is None else original(name, protocol)
+
+    return call
+
+
+def _getservbyport(original, services):
+    def call(port, protocol=None, /):
+        for name, of, known in services:
+            if known == port and protocol in (None, of):
+                return name
+        return original(port) if protocol is None else original(port, protocol)
+
+    return call
+
+
+def _getprotobyname(original, numbers):
+    def call(name, /):
+        return numbers[name] if isinstance(name, str) and name in numbers else original(name)
+
+    return call
+
+
+def _getaddrinfo(original, addresses, ports):
     def call(host, port, family=0, type=0, proto=0, flags=0):
+        if isinstance(port, str):
+            port = ports.get(port, port)
         # As the C library: of any family is of the older one, where the file has that.
         wanted = family or _socket.AF_INET
         found = [] if flags & _socket.AI_NUMERICHOST else _known(addresses, host, wanted) or _known(addresses, host, family)
