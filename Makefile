@@ -14,14 +14,16 @@ DEPLOY_FLAGS ?=
 REGION ?=
 PLOT ?= target/bench/plot.svg
 IMAGE ?= py-executor
-KERNELS ?= 6.1 5.10 6.12
+KERNELS ?= 6.1 5.10 6.12 6.12-arm64
+KERNELS_FLAGS ?=
 
 RUNTIME := $(CURDIR)/target/layer/runtime
 TOOLS := $(CURDIR)/target/tools/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-programs test-kernels key attack chaos bench soak bench-programs fuzz layer tools watch package image image-root deploy \
-	deploy-packed deploy-url deploy-cloudrun check clean audit audit-rules verify-layer sbom scaling build-RuntimeLayer
+	deploy-packed deploy-url deploy-cloudrun check clean audit audit-rules verify-layer sbom scaling build-RuntimeLayer \
+	server-arm64
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -41,10 +43,15 @@ test-programs:
 	nice cargo test --locked --features otlp --no-run
 
 # Apart from the tests, because it installs QEMU, and emulates whole machines where there is no KVM.
-test-kernels: layer ## try the service on Debian's kernels under QEMU, as root, in a cgroup of its own, as a user (KERNELS="6.1 5.10 6.12")
-	cargo build --release --locked --bin py-executor-server
+test-kernels: layer $(if $(filter %-arm64,$(KERNELS)),server-arm64) ## try and attack the service on Debian's kernels under QEMU, as root, in a cgroup of its own, as a user (KERNELS="6.1 5.10 6.12 6.12-arm64")
+	cargo build --release --locked --bin py-executor-server --example attack
 	@tests/kernels/setup $(KERNELS)
-	@tests/kernels/run target/release/py-executor-server $(RUNTIME) $(KERNELS)
+	@tests/kernels/run $(KERNELS_FLAGS) $(KERNELS)
+
+# The server for a guest of another architecture, in target/kernels, with a runtime.
+server-arm64: tools
+	layer/build arm64
+	PATH="$(TOOLS):$$PATH" cargo-lambda lambda build --release --locked --arm64 --bin py-executor-server --lambda-dir target/kernels
 
 key: ## make an API key (NAME=...): the key for the caller, its digest for EXECUTOR_API_KEYS
 	@key=$$(head -c 24 /dev/urandom | base64 | tr '+/' '-_') && printf 'key:    %s\ndigest: %s:%s\n' \
