@@ -1,7 +1,7 @@
 """Writes the image of what Python reads of the runtime: image.py ROOT.
 
 Where a sandbox is a seal, no file can be opened any more, so the service maps this one file before, and a script's imports
-and reads are answered from it (src/zygote/harness/image.py, which says what the form is). In it are the bytecode of every
+and reads are answered from it (src/zygote/harness/image.py, which says what the form is). In it are /etc, the bytecode of every
 module and every data file. Of sources, for which Lambda's limit on size has no room, and of libraries, which are mapped by
 themselves, only the names are there.
 
@@ -14,7 +14,7 @@ import os
 import sys
 
 IMAGE = "usr/share/py-executor/image"
-PARTS = ("usr/lib/python3.13", "usr/lib/python3", "usr/share/py-executor/matplotlib", "usr/share/zoneinfo")
+PARTS = ("etc", "usr/lib/python3.13", "usr/lib/python3", "usr/share/py-executor/matplotlib", "usr/share/zoneinfo")
 
 # Blocks are unpacked as a whole: larger ones pack better, smaller ones are read sooner (some 10 ms for one of this size).
 BLOCK = 1 << 20

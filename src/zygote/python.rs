@@ -16,7 +16,7 @@ mod pages;
 const LIBRARY: &str = "libpython3.13.so.1.0";
 
 /// The Python side, compiled into this program: modules, by name, in the order in which they import each other.
-const HARNESS: [(&CStr, &str); 20] = [
+const HARNESS: [(&CStr, &str); 21] = [
     (c"_harness_modules", include_str!("harness/modules.py")),
     (c"_harness_rehearsal", include_str!("harness/rehearsal.py")),
     (c"_harness_image", include_str!("harness/image.py")),
@@ -25,6 +25,7 @@ const HARNESS: [(&CStr, &str); 20] = [
     (c"_harness_scratch", include_str!("harness/scratch.py")),
     (c"_harness_imports", include_str!("harness/imports.py")),
     (c"_harness_names", include_str!("harness/names.py")),
+    (c"_harness_databases", include_str!("harness/databases.py")),
     (c"_harness_metadata", include_str!("harness/metadata.py")),
     (c"_harness_system", include_str!("harness/system.py")),
     (c"_harness_zones", include_str!("harness/zones.py")),

@@ -60,6 +60,8 @@ async fn a_sealed_script_opens_no_file() {
 
     PATHS = ['/var/task', '/etc/passwd', '/', '/var', '/dev/null', '/proc/self/exe', '/proc/self/maps', os.__file__,
              sys.executable, '/proc/1/environ', '/proc/self/environ', '/proc/self/fd/1']
+    # Of these the harness has what Python asks for: the runtime's file, and a device that keeps nothing.
+    IN_MEMORY = ['/etc/passwd', '/dev/null']
     libc = ctypes.CDLL(None, use_errno=True)
 
     def kernel_open(path, flags):
@@ -69,7 +71,8 @@ async fn a_sealed_script_opens_no_file() {
     def main():
         for path in PATHS:
             for flags in (os.O_RDONLY, os.O_WRONLY, os.O_PATH, os.O_DIRECTORY, os.O_TMPFILE | os.O_RDWR):
-                attempt(f'{path} {flags:#x}', lambda: os.open(path, flags))
+                if path not in IN_MEMORY or flags & os.O_DIRECTORY:
+                    attempt(f'{path} {flags:#x}', lambda: os.open(path, flags))
                 attempt(f'{path} {flags:#x} by the kernel', lambda: kernel_open(path, flags))
             attempt(f'list {path}', lambda: os.listdir(path))
         for path in ('.', os.getcwd(), '/tmp', '/var/tmp', 'new'):
@@ -234,10 +237,10 @@ async fn a_refused_resource_is_explained() {
     let service = Host::Lambda.start();
     for (what, statement) in [
         ("files", "open('/var/new', 'w')"),
-        ("files", "open('/etc/passwd')"),
+        ("files", "open('/etc/passwd', 'a')"),
         ("files", "os.listdir('/usr')"),
         ("files", "tempfile.TemporaryFile(dir='/usr')"),
-        ("files", "sqlite3.connect('new').execute('create table t (x)')"),
+        ("files", "sqlite3.connect('/var/new').execute('create table t (x)')"),
         ("files and sockets", "socket.socket()"),
         ("files and sockets", "os.pipe()"),
         ("threads", "threading.Thread(target=print).start()"),

@@ -22,6 +22,7 @@ import threading
 import types
 
 import _harness_answer as answer
+import _harness_databases as databases
 import _harness_figures as figures
 import _harness_fonts as fonts
 import _harness_image as image
@@ -89,6 +90,7 @@ def warm_up(to_preload, sealed, runtime):
     if sealed:
         _images[:] = [image.Image(os.fsdecode(runtime))]
         scratch_files.install(*_images)
+        databases.install()
         _images[0].map_libraries(modules.LIBRARIES)
     elif runtime != b"/":
         names_of_files.install(os.fsdecode(runtime))
@@ -111,6 +113,7 @@ def warm_up(to_preload, sealed, runtime):
     _find_packages(os.fsdecode(runtime))
     if sealed:
         zones.install(os.path.join(os.fsdecode(runtime), ZONES))
+        _load_locales()
         _import_late_ones([])
     return _get_ready_for_forks(False)
 
@@ -192,6 +195,15 @@ def _import_late_ones(preloaded):
             _try_import(name)
 
 
+def _load_locales():
+    """Has the C library read what it knows of languages: it keeps that, for `setlocale` to find it."""
+    import locale
+
+    for name in ("C.UTF-8", "C"):
+        locale.setlocale(locale.LC_ALL, name)
+    locale.setlocale(locale.LC_CTYPE, "")
+
+
 def _try_import(name):
     try:
         __import__(name)
@@ -267,6 +279,7 @@ def run(script, inputs, max_result_bytes, nan_as_null, *files):
 def flush_files():
     """A script may leave files open: when a program ends by itself, Python writes what they still hold."""
     try:
+        databases.save()
         for kinds in ((_io.TextIOWrapper,), (_io.BufferedWriter, _io.BufferedRandom)):
             for found in _objects():
                 if type(found) in kinds:

@@ -47,8 +47,9 @@ def activate(directory, max_bytes, max_files):
     """From now on all below `directory`, which is there, empty and the working directory, is in memory."""
     mode = os.stat(directory).st_mode
     space.activate(directory, max_bytes, max_files, mode)
-    # By which Python's own finders look for modules.
-    posix.listdir = os.listdir
+    # By which Python's own finders look for modules, in archives, too, and `py_compile` writes what it has compiled.
+    posix.listdir, posix.stat = os.listdir, os.stat
+    _bootstrap_external._write_atomic = _write_code
     sys.path_hooks.insert(0, _Finder)
     for path in [*sys.path_importer_cache]:
         if _is_inside(path):
@@ -418,14 +419,23 @@ def _of_path(original, ours, follow, by_number):
             names = tree.of_runtime("directory", outside.path) if ours in OF_RUNTIME else None
             if names is not None:
                 return OF_RUNTIME[ours](path, outside.path, names)
-            path = outside.path
+            return _outside(original, path, outside.path, *arguments, **others)
         except OSError as error:
             if ours is _access:
                 return False
             raise _named(error, path)
-        return original(path, *arguments, **others)
 
     return call
+
+
+def _outside(original, given, path, *arguments, **others):
+    """Asks the kernel. The name in an error is the one that was given."""
+    try:
+        return original(path, *arguments, **others)
+    except OSError as error:
+        if path is not given and error.filename == path:
+            error.filename = given
+        raise
 
 
 def _spot_of(descriptor):
@@ -616,6 +626,11 @@ class _Finder:
 
     def invalidate_caches(self):
         pass
+
+
+def _write_code(path, data, mode=0o666):
+    with handles.open(path, "wb") as file:
+        file.write(data)
 
 
 class _Loader(_bootstrap_external.FileLoader, _bootstrap_external.SourceLoader):

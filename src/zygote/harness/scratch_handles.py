@@ -22,9 +22,6 @@ NO_DESCRIPTOR = "files are kept in memory under this host's sandbox, and have no
 
 _open, _os_open = _io.open, os.open
 
-# Stands for the device that scripts send to what they do not want to see.
-_null = tree.Null(0o666)
-
 # What is open, by its number.
 table = {}
 _last = FIRST_NUMBER - 1
@@ -220,13 +217,14 @@ def open(file, mode="r", buffering=-1, encoding=None, errors=None, newline=None,
         try:
             node = tree.open_node(name, flags, 0o666)
         except tree.Outside as outside:
-            path = outside.path
-            node = _null if path == os.devnull else None
+            try:
+                return _os_open(outside.path, flags, 0o666)
+            except OSError as error:
+                error.filename = name
+                raise
         except OSError as error:
             error.filename = name
             raise
-        if node is None:
-            return _os_open(path, flags, 0o666)
         raise _Taken(_raw(Handle(node, flags), name, mode))
 
     try:

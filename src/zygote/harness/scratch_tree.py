@@ -22,11 +22,14 @@ BLOCK = 4096
 # The names by which programs know a place for files of their own. Each stands for the scratch directory on every host.
 NAMES = (["tmp"], ["var", "tmp"], ["mnt", "data"])
 
+# What programs look for in the system, and the runtime has.
+OF_RUNTIME = ("/etc/", "/usr/share/")
+
 # No file system has this number, so nothing outside is taken for the same file.
 DEVICE = 0x5C7A7C4
 
 _fsdecode, _fsencode, _fspath, _getcwd, _umask = os.fsdecode, os.fsencode, os.fspath, os.getcwd, os.umask
-_stat = os.stat
+_stat, _urandom = os.stat, os.urandom
 now = time.time_ns
 
 
@@ -194,26 +197,12 @@ class File(Node):
             space.used += gap
 
 
-class Null(File):
-    """What is written to it is gone."""
-
-    __slots__ = ()
-    KIND = stat.S_IFCHR
-
-    def write(self, start, content):
-        with memoryview(content) as content:
-            return content.nbytes
-
-    def truncate(self, size):
-        pass
-
-
-class RuntimeFile(File):
-    """A file of the runtime. It takes no room of the script's, and the kernel says what it is, though it does not open it."""
+class ForeignFile(File):
+    """A file outside of the tree. It takes no room of the script's, and the kernel says what it is, though it does not open it."""
 
     __slots__ = ("path",)
 
-    def __init__(self, path, content):
+    def __init__(self, path, content=b""):
         self.path, self.data = path, content
 
     def __del__(self):
@@ -224,6 +213,37 @@ class RuntimeFile(File):
 
     def chmod(self, mode):
         raise failure(errno.EROFS)
+
+
+class Null(ForeignFile):
+    """The device that takes everything and has nothing."""
+
+    __slots__ = ()
+
+    def write(self, start, content):
+        with memoryview(content) as content:
+            return content.nbytes
+
+    def truncate(self, size):
+        pass
+
+
+class Random(Null):
+    """The device that gives random bytes, as many as are asked for."""
+
+    __slots__ = ()
+
+    def read(self, start, size):
+        return _urandom(size)
+
+    def read_into(self, start, buffer):
+        with memoryview(buffer) as target, target.cast("B") as target:
+            target[:] = _urandom(len(target))
+            return len(target)
+
+
+# Devices that the kernel does not open for a sealed script.
+DEVICES = {"/dev/null": Null, "/dev/random": Random, "/dev/urandom": Random}
 
 
 class Spot:
@@ -276,7 +296,7 @@ def walk(path, follow=True):
     except TypeError:
         raise Outside(path) from None  # and the original says what it thinks of that
     if "\0" in text or text.startswith("/") and ("tmp" not in text and "/data" not in text or _is_of_runtime(text)):
-        raise Outside(given)
+        raise Outside(_in_runtime(given, text))
     if not text:
         raise failure(errno.ENOENT)
     if not text.startswith("/"):
@@ -345,14 +365,16 @@ def open_node(path, flags, mode):
         spot = walk(path, not (flags & os.O_NOFOLLOW or creates and exclusive))
     except Outside as outside:
         content = None
-        if not flags & (os.O_ACCMODE | os.O_CREAT | os.O_TRUNC):
+        if outside.path in DEVICES and not flags & os.O_DIRECTORY:
+            return DEVICES[outside.path](outside.path)
+        if not flags & (os.O_ACCMODE | os.O_CREAT | os.O_TRUNC | os.O_DIRECTORY):
             content = of_runtime("read", outside.path)
         if content is None:
             if not flags & os.O_CREAT and _is_path(outside.path):
                 # The kernel would say that there are no descriptors, also of what is not there.
                 _stat(outside.path)
             raise
-        return RuntimeFile(outside.path, content)
+        return ForeignFile(outside.path, content)
     node = spot.node
     rights = {os.O_RDONLY: 0o4, os.O_WRONLY: 0o2}.get(flags & os.O_ACCMODE, 0o6)
     if flags & os.O_TMPFILE == os.O_TMPFILE:
@@ -377,6 +399,14 @@ def open_node(path, flags, mode):
     if flags & os.O_TRUNC:
         node.truncate(0)
     return node
+
+
+def _in_runtime(given, text):
+    """The path by which the runtime has what a program looks for in the system."""
+    if space.image is None or not (text + "/").startswith(OF_RUNTIME) or _is_of_runtime(text):
+        return given
+    found = space.image.prefix + text[1:]
+    return _fsencode(found) if type(given) is bytes else found
 
 
 def _is_of_runtime(text):

@@ -1,4 +1,4 @@
-"""Sends signal 0 to everyone: nobody but itself and the init of its own sandbox can be signalled."""
+"""Sends signal 0 to everyone: nobody but itself and the init of its own sandbox, threads included, can be signalled."""
 import ctypes
 import os
 
@@ -10,7 +10,8 @@ def main(foreign=(), init=True, most=40_000):
     breaches = []
     numbers = [*range(1, most), os.getppid(), *foreign]
     for number in numbers:
-        if number > 0 and number not in own and libc.kill(number, 0) == 0:
+        is_thread_of_init = init and libc.tgkill(1, number, 0) == 0
+        if number > 0 and number not in own and not is_thread_of_init and libc.kill(number, 0) == 0:
             breaches.append(f"process {number}")
         if number > 1 and number not in own and number != os.getpgrp() and libc.kill(-number, 0) == 0:
             breaches.append(f"group {number}")

@@ -3,10 +3,6 @@ import fcntl
 import io
 import mmap
 import os
-import shelve
-import sqlite3
-import zipfile
-import zipimport
 
 import numpy as np
 import pandas as pd
@@ -61,20 +57,6 @@ def pandas_mapped(file, number):
     pd.read_csv("file", memory_map=True)
 
 
-def sqlite(file, number):
-    sqlite3.connect("base").execute("create table t (a)")
-
-
-def default_shelf(file, number):
-    shelve.open("shelf").close()
-
-
-def import_from_a_zip(file, number):
-    with zipfile.ZipFile("modules.zip", "w") as packed:
-        packed.writestr("zipped.py", "x = 1")
-    zipimport.zipimporter("modules.zip").find_spec("zipped")
-
-
 def file_io(file, number):
     io.FileIO("file").close()
 
@@ -108,18 +90,14 @@ def move_in(file, number):
     os.rename("/usr/lib", "lib")
 
 
-def open_a_device(file, number):
-    open("/dev/urandom", "rb").close()
-
-
 def open_the_library(file, number):
     open(os.__file__).close()
 
 
 USES = (
     fileno, sync, sync_of_a_file_object, lock, lock_of_a_number, map_in_memory, map_of_a_number, numpy_memmap,
-    numpy_load_mapped, numpy_tofile, numpy_fromfile, pandas_mapped, sqlite, default_shelf, import_from_a_zip, file_io,
-    duplicate_onto, send, directory_as_number, walk_by_number, enter_by_number, open_a_device, open_the_library,
+    numpy_load_mapped, numpy_tofile, numpy_fromfile, pandas_mapped, file_io,
+    duplicate_onto, send, directory_as_number, walk_by_number, enter_by_number, open_the_library,
     make_pipe, move_in,
 )
 
