@@ -7,8 +7,8 @@ use axum::http::StatusCode;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use py_executor::executor::capture::Capture;
 use py_executor::http::{Reply, ReplyLimit};
+use py_executor::ipc::{AnswerLimits, JobFrame, Malformed, Task, Token, decode_outcome, outcome_header};
 use py_executor::job::{Form, Job, Limits};
-use py_executor::protocol::{AnswerLimits, JobFrame, Malformed, Task, Token, decode_outcome, outcome_header};
 use serde_json::json;
 
 const SIZES: [usize; 3] = [1_000, 100_000, 5_000_000];

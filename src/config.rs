@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::access::key::Key;
 use crate::access::rates::Rate;
 use crate::sandbox::policy::Weights;
-use crate::sandbox::posture::{Adjustment, Strictness};
+use crate::sandbox::report::{Adjustment, PolicyMode};
 use crate::sandbox::{Mechanisms, Policy};
 use host::HardLimits;
 use reader::Reader;
@@ -37,8 +37,8 @@ pub const SETTINGS: [Setting; 34] = [
     Setting { name: "EXECUTOR_API_KEYS_FILE", default: "", meaning: "a file of API keys, one in a line; it is read again when it changes" },
     Setting { name: "EXECUTOR_RATE", default: "", meaning: "how often a caller (an API key, or else a client's address) may ask, such as `60/minute` (or `second`, `hour`); more is answered with 429; with none, as often as there is room" },
     Setting { name: "EXECUTOR_RATE_BURST", default: "", meaning: "how many requests a caller may save up; with none, those of one unit of time" },
-    Setting { name: "EXECUTOR_PROXIES", default: "0, on Cloud Run 1", meaning: "proxies in front of the service that add the client's address to `X-Forwarded-For`; with 0 that header is not believed" },
-    Setting { name: "EXECUTOR_CONNECTIONS", default: "1000", meaning: "connections at the same time; beyond them, the one that has been idle for longest is closed" },
+    Setting { name: "EXECUTOR_TRUSTED_PROXIES", default: "0, on Cloud Run 1", meaning: "proxies in front of the service that add the client's address to `X-Forwarded-For`; with 0 that header is not believed" },
+    Setting { name: "EXECUTOR_MAX_CONNECTIONS", default: "1000", meaning: "connections at the same time; beyond them, the one that has been idle for longest is closed" },
     Setting { name: "EXECUTOR_IDLE_SECONDS", default: "620", meaning: "time that a connection may be idle between requests (load balancers expect up to 600 s)" },
     Setting { name: "EXECUTOR_TIMEOUT_SECONDS", default: "30", meaning: "wall-clock limit of a job; a request can only lower it" },
     Setting { name: "EXECUTOR_MEMORY_MB", default: "512", meaning: "memory of a job's whole process tree, MiB" },
@@ -63,16 +63,26 @@ pub const SETTINGS: [Setting; 34] = [
     },
     Setting { name: "EXECUTOR_QUEUE", default: "512", meaning: "jobs that wait for their turn; more are answered with 503" },
     Setting { name: "EXECUTOR_QUEUE_SECONDS", default: "10", meaning: "time a job waits for its turn and a worker before it is answered with 503" },
-    Setting { name: "EXECUTOR_GRACE_SECONDS", default: "9", meaning: "time that running jobs get to finish after SIGTERM" },
+    Setting { name: "EXECUTOR_SHUTDOWN_GRACE_SECONDS", default: "9", meaning: "time that running jobs get to finish after SIGTERM" },
     Setting { name: "EXECUTOR_PRELOAD", default: "numpy,pandas", meaning: "modules that are imported before a job arrives, separated by commas; with none, common ones of the standard library are not either" },
-    Setting { name: "EXECUTOR_RENEW_AFTER", default: "100000", meaning: "scripts after which the warm Python is replaced by a new one, without a pause; 0 for never (on Lambda never, because the platform renews its environments)" },
-    Setting { name: "EXECUTOR_RENEW_MB", default: "128", meaning: "growth of the warm Python after which it is replaced, MiB" },
+    Setting { name: "EXECUTOR_ZYGOTE_MAX_JOBS", default: "100000", meaning: "scripts after which the warm Python is replaced by a new one, without a pause; 0 for never (on Lambda never, because the platform renews its environments)" },
+    Setting { name: "EXECUTOR_ZYGOTE_MAX_GROWTH_MB", default: "128", meaning: "growth of the warm Python after which it is replaced, MiB" },
     Setting { name: "EXECUTOR_POLICY", default: "strict", meaning: "`strict` refuses to start where a promise cannot be kept, `relaxed` starts and says what is missing" },
-    Setting { name: "EXECUTOR_WITHOUT", default: "", meaning: "mechanisms of the sandbox that are not used, separated by commas, to see what each is good for" },
+    Setting { name: "EXECUTOR_DISABLED_MECHANISMS", default: "", meaning: "mechanisms of the sandbox that are not used, separated by commas, to see what each is good for" },
     Setting { name: "EXECUTOR_STREAM", default: "off", meaning: "`on` where the Lambda function's URL has the invoke mode `RESPONSE_STREAM`: answers are sent as they come; an HTTP API needs a function of its own then" },
     Setting { name: "EXECUTOR_LOG", default: "info", meaning: "what is logged: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber" },
     Setting { name: "EXECUTOR_LOG_FORMAT", default: "that of the platform", meaning: "`json`, `text`, `cloudwatch` (default on Lambda; with metrics in the embedded format) or `google` (default on Cloud Run)" },
     Setting { name: "EXECUTOR_LOG_SCRIPTS", default: "off", meaning: "`on` to log scripts and what they print, 8 KiB of each" },
+];
+
+/// Former names of settings, which go on working: the old name and the new one.
+const RENAMED: [(&str, &str); 6] = [
+    ("EXECUTOR_WITHOUT", "EXECUTOR_DISABLED_MECHANISMS"),
+    ("EXECUTOR_PROXIES", "EXECUTOR_TRUSTED_PROXIES"),
+    ("EXECUTOR_CONNECTIONS", "EXECUTOR_MAX_CONNECTIONS"),
+    ("EXECUTOR_RENEW_AFTER", "EXECUTOR_ZYGOTE_MAX_JOBS"),
+    ("EXECUTOR_RENEW_MB", "EXECUTOR_ZYGOTE_MAX_GROWTH_MB"),
+    ("EXECUTOR_GRACE_SECONDS", "EXECUTOR_SHUTDOWN_GRACE_SECONDS"),
 ];
 
 /// Settings that have the names which platforms and other programs give them.
@@ -105,7 +115,7 @@ pub struct Config {
     pub queue_wait: Duration,
     pub grace: Duration,
     pub preload: Vec<String>,
-    pub strictness: Strictness,
+    pub strictness: PolicyMode,
     pub without: Mechanisms,
     /// Whether Lambda expects answers as streams.
     pub stream: bool,
@@ -113,6 +123,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Settings that the host does not allow as they are, with what is used instead.
     pub adjustments: Vec<Adjustment>,
+    /// Settings that were given by a former name, each with its new one.
+    pub renamed: Vec<(&'static str, &'static str)>,
 }
 
 /// When a zygote is replaced by a new one.
@@ -229,6 +241,7 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let ours = |(name, _): &(String, String)| name.starts_with("EXECUTOR_") || OTHERS.contains(&name.as_str());
         let mut reader = Reader::new(variables.into_iter().filter(ours).collect());
+        let renamed = RENAMED.into_iter().filter(|(former, name)| reader.rename(former, name)).collect();
         let processors = std::thread::available_parallelism().map_or(1, |number| number.get() as u64);
         let config = Self {
             runtime: reader.value("EXECUTOR_RUNTIME", "a path", PathBuf::from("/opt/runtime")),
@@ -237,8 +250,8 @@ impl Config {
             api_keys: reader.keys("EXECUTOR_API_KEYS"),
             api_keys_file: reader.text("EXECUTOR_API_KEYS_FILE").map(PathBuf::from),
             rate: rate(&mut reader),
-            proxies: reader.number("EXECUTOR_PROXIES", platform.proxies(), 0..=16) as usize,
-            connections: reader.number("EXECUTOR_CONNECTIONS", 1000, 1..=1 << 20) as usize,
+            proxies: reader.number("EXECUTOR_TRUSTED_PROXIES", platform.proxies(), 0..=16) as usize,
+            connections: reader.number("EXECUTOR_MAX_CONNECTIONS", 1000, 1..=1 << 20) as usize,
             idle: reader.seconds("EXECUTOR_IDLE_SECONDS", 620.0),
             timeout: reader.seconds("EXECUTOR_TIMEOUT_SECONDS", 30.0),
             policy: Policy {
@@ -261,14 +274,14 @@ impl Config {
             concurrency: reader.number("EXECUTOR_CONCURRENCY", processors, 1..=1024) as usize,
             queue: reader.number("EXECUTOR_QUEUE", 512, 0..=1 << 20) as usize,
             queue_wait: reader.seconds("EXECUTOR_QUEUE_SECONDS", 10.0),
-            grace: reader.seconds("EXECUTOR_GRACE_SECONDS", 9.0),
+            grace: reader.seconds("EXECUTOR_SHUTDOWN_GRACE_SECONDS", 9.0),
             preload: reader.modules("EXECUTOR_PRELOAD", "numpy,pandas"),
-            strictness: reader.value("EXECUTOR_POLICY", "`strict` or `relaxed`", Strictness::Strict),
-            without: reader.mechanisms("EXECUTOR_WITHOUT"),
+            strictness: reader.value("EXECUTOR_POLICY", "`strict` or `relaxed`", PolicyMode::Strict),
+            without: reader.mechanisms("EXECUTOR_DISABLED_MECHANISMS"),
             stream: reader.switch("EXECUTOR_STREAM"),
             renewal: Renewal {
-                scripts: reader.number("EXECUTOR_RENEW_AFTER", 100_000, 0..=u64::MAX),
-                growth_bytes: reader.number("EXECUTOR_RENEW_MB", 128, 1..=1 << 20) * MIB,
+                scripts: reader.number("EXECUTOR_ZYGOTE_MAX_JOBS", 100_000, 0..=u64::MAX),
+                growth_bytes: reader.number("EXECUTOR_ZYGOTE_MAX_GROWTH_MB", 128, 1..=1 << 20) * MIB,
             },
             log: LogConfig {
                 filter: reader.value("EXECUTOR_LOG", "a log filter", "info".to_owned()),
@@ -282,6 +295,7 @@ impl Config {
                 collector: reader.text("OTEL_EXPORTER_OTLP_ENDPOINT"),
             },
             adjustments: Vec::new(),
+            renamed,
         };
         reader.finish().map(|()| config)
     }
@@ -352,6 +366,22 @@ mod tests {
         assert!(faults[1].starts_with("EXECUTOR_TIMEOUT_SECONDS must be a number of seconds"));
         assert!(faults[2].starts_with("EXECUTOR_MEMORY_MB must be a whole number between 64"));
         assert!(faults[3].starts_with("unknown setting EXECUTOR_TIMEOUT;"));
+    }
+
+    #[test]
+    fn former_names_go_on_working() {
+        let config = read(&[("EXECUTOR_CONNECTIONS", "7"), ("EXECUTOR_PROXIES", "2")]).unwrap();
+        assert_eq!((config.connections, config.proxies), (7, 2));
+        let renamed = [RENAMED[1], RENAMED[2]];
+        assert_eq!(config.renamed, renamed);
+        for (former, name) in RENAMED {
+            assert!(
+                SETTINGS.iter().any(|setting| setting.name == name)
+                    && !SETTINGS.iter().any(|setting| setting.name == former)
+            );
+        }
+        let error = read(&[("EXECUTOR_CONNECTIONS", "7"), ("EXECUTOR_MAX_CONNECTIONS", "8")]).unwrap_err().to_string();
+        assert_eq!(error, "EXECUTOR_CONNECTIONS is a former name of EXECUTOR_MAX_CONNECTIONS; both are set");
     }
 
     #[test]

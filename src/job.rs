@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use crate::protocol::{File, Task, is_relative_name};
+use crate::ipc::{File, Task, is_relative_name};
 
 /// What a request is for, which decides what it may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,16 +20,13 @@ use serde_json::value::RawValue;
 use tower::ServiceExt;
 use tower::util::MapFutureLayer;
 
-use crate::access::Access;
 use crate::config::Config;
-use crate::executor::Executor;
+use crate::http::client_addr::{ClientAddr, PreAuthorized};
 use crate::http::id::InvocationId;
-use crate::http::peer::{Authorized, Peer};
 use crate::http::{self, Deadline, ReplyLimit, Service};
 use crate::sandbox::privileges;
 use crate::telemetry::Telemetry;
-use crate::telemetry::metrics::Metrics;
-use crate::{sys, telemetry};
+use crate::{app, sys, telemetry};
 use event::Event;
 
 /// Lambda takes 6 MiB of a synchronous invocation's answer. What an event's answer has besides its body, headers and
@@ -51,12 +48,7 @@ fn run() -> Result<(), Error> {
     let installation = privileges::give_up(&config.runtime, &config.without)?;
     let telemetry = Arc::new(Telemetry::start(&config.log)?);
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let access = Access::new(&config)?;
-        let metrics = Arc::new(Metrics::new());
-        let executor = Executor::start(&config, installation, Arc::clone(&metrics)).await?;
-        let service = Arc::new(Service::new(&config, executor, access, metrics));
-        let reading = Arc::clone(&service);
-        tokio::spawn(async move { reading.access.keep_reading().await });
+        let service = app::start(&config, installation).await?;
         serve(http::router(Arc::clone(&service)), service, telemetry, config.stream).await
     })
 }
@@ -91,7 +83,7 @@ async fn serve(router: Router, service: Arc<Service>, telemetry: Arc<Telemetry>,
                 }
             };
             let router = match event::source(&request) {
-                Some(source) => router.layer(Extension(Peer(source))),
+                Some(source) => router.layer(Extension(ClientAddr(source))),
                 None => router,
             };
             if stream && event::can_be_streamed(&request) {
@@ -127,7 +119,7 @@ async fn invoke(router: Router, payload: &RawValue) -> Result<Box<RawValue>, Err
     let request = Request::post("/execute")
         .header(CONTENT_TYPE, "application/json")
         .extension(ReplyLimit { bytes: MAX_REPLY_BYTES, in_string: false })
-        .extension(Authorized)
+        .extension(PreAuthorized)
         .body(Body::from(payload.get().to_owned()))?;
     let body = router.oneshot(request).await?.into_body().collect().await?.to_bytes();
     Ok(serde_json::from_slice(&body)?)

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
-use crate::protocol::{Exception, LeftFiles, Used};
+use crate::ipc::{Artifacts, Exception, Used};
 
 /// The end of a job, and what came of it until then.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct Outcome {
     pub stdout: Printed,
     pub stderr: Printed,
     /// Files in the scratch directory, if they were wanted.
-    pub files: LeftFiles,
+    pub files: Artifacts,
     pub usage: Usage,
     /// What was used, where the answer does not wait for that.
     pub used_later: Option<oneshot::Receiver<Used>>,
@@ -47,7 +47,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// What a guard says that was used.
+    /// What a monitor says that was used.
     pub fn add(&mut self, used: Used) {
         (self.cpu, self.max_rss_bytes) = (Duration::from_micros(used.cpu_us), used.max_rss_bytes);
     }
@@ -60,7 +60,7 @@ impl Outcome {
             ending: Ending::Failed(failure),
             stdout: Printed::default(),
             stderr: Printed::default(),
-            files: LeftFiles::default(),
+            files: Artifacts::default(),
             usage: Usage { queue, ..Usage::default() },
             used_later: None,
         }
@@ -109,7 +109,7 @@ pub enum Status {
 
 impl Status {
     /// As it stands in answers, in the log and in metrics.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Error => "error",

@@ -44,7 +44,7 @@ pub fn plain_data() -> Case {
     let expected = (0..15_000)
         .map(|i| json!({"n": i, "x": f64::from(i) / 8.0, "text": format!("line {i}"), "flags": [true, null]}));
     let expected: Vec<Value> = expected.collect();
-    Case::new(crate::rich::LARGE, script, Some(json!({"result": expected, "stdout": ""})))
+    Case::new(crate::v1_run::LARGE, script, Some(json!({"result": expected, "stdout": ""})))
 }
 
 /// Pure Python, for as long as `rounds` rounds of its loop take.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::place::Place;
+use crate::paths::Paths;
 
 const PLAIN: &str = include_str!("../yardsticks/plain.py");
 
@@ -17,7 +17,7 @@ const VARIABLES: [(&str, &str); 6] = [
     ("TZ", "UTC"),
 ];
 
-impl Place {
+impl Paths {
     /// The machine's Python with these arguments.
     pub fn machines_python(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.python);

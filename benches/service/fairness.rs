@@ -6,11 +6,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::cases::{self, Case};
-use crate::contender::{Contender, interleave};
 use crate::http::Connection;
 use crate::results::{Latency, Results};
-use crate::served::Served;
+use crate::runner::{Runner, interleave};
 use crate::stats::Samples;
+use crate::target::Target;
 use crate::{Fallible, say};
 
 const WINDOW: Duration = Duration::from_secs(3);
@@ -18,9 +18,9 @@ const WINDOW: Duration = Duration::from_secs(3);
 /// Clients that send large scripts, beside one that sends small ones.
 const LARGE: [usize; 3] = [1, 2, 8];
 
-pub async fn measure(service: &Served, cpu: &Case, results: &mut Results) -> Fallible<()> {
+pub async fn measure(service: &Target, cpu: &Case, results: &mut Results) -> Fallible<()> {
     say("fairness");
-    let mut alone = [Contender::served("alone", 200, service, &cases::basic()).await?];
+    let mut alone = [Runner::served("alone", 200, service, &cases::basic()).await?];
     interleave(&mut alone, 1, WINDOW).await?;
     results.fairness.extend(Latency::of("small scripts", &alone));
     for clients in LARGE {

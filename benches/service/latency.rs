@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::cases::{self, Case};
-use crate::contender::{Contender, interleave};
 use crate::http::get;
-use crate::place::Place;
+use crate::paths::Paths;
 use crate::results::{Latency, Results};
-use crate::served::Served;
+use crate::runner::{Runner, interleave};
+use crate::target::Target;
 use crate::{Fallible, SERVICE, say};
 
 /// Of each comparison. The time binds where the machine is busy.
@@ -28,45 +28,45 @@ pub const LAMBDA: &str = "Lambda";
 
 /// Who answers over HTTP.
 pub struct Doors<'a> {
-    pub service: &'a Served,
-    pub flask: Option<&'a Served>,
+    pub service: &'a Target,
+    pub flask: Option<&'a Target>,
 }
 
 /// How often each runs in a round: the service, Flask, and processes.
 struct Runs(usize, usize, usize);
 
-pub async fn measure(place: &Place, doors: &Doors<'_>, cpu: &Case, results: &mut Results) -> Fallible<()> {
+pub async fn measure(place: &Paths, doors: &Doors<'_>, cpu: &Case, results: &mut Results) -> Fallible<()> {
     let basic = cases::basic();
-    let mut contenders = usual(place, doors, &basic, &Runs(150, 100, 4), results).await?;
-    contenders.push(Contender::request("service, GET /", 150, doors.service, get("/")).await?);
+    let mut runners = usual(place, doors, &basic, &Runs(150, 100, 4), results).await?;
+    runners.push(Runner::request("service, GET /", 150, doors.service, get("/")).await?);
     for (name, command) in pythons(place) {
-        contenders.push(Contender::silent(name, 5, command).await?);
+        runners.push(Runner::silent(name, 5, command).await?);
     }
-    compete("basic", &mut contenders, results).await?;
+    compete("basic", &mut runners, results).await?;
 
     let pandas = cases::pandas();
-    let mut contenders = usual(place, doors, &pandas, &Runs(100, 50, 1), results).await?;
-    contenders.push(Contender::silent(IMPORT, 1, place.runtimes_python(&["-c", "import numpy, pandas"])).await?);
-    compete("pandas", &mut contenders, results).await?;
+    let mut runners = usual(place, doors, &pandas, &Runs(100, 50, 1), results).await?;
+    runners.push(Runner::silent(IMPORT, 1, place.runtimes_python(&["-c", "import numpy, pandas"])).await?);
+    compete("pandas", &mut runners, results).await?;
 
     for (case, runs) in [(cpu, Runs(5, 2, 4)), (&cases::output(), Runs(12, 12, 1)), (&cases::matmul(), Runs(8, 4, 3))] {
-        let mut contenders = usual(place, doors, case, &runs, results).await?;
-        compete(case.name, &mut contenders, results).await?;
+        let mut runners = usual(place, doors, case, &runs, results).await?;
+        compete(case.name, &mut runners, results).await?;
     }
     Ok(())
 }
 
 /// The Lambda binary and its rival, each under an emulator of its own.
-pub async fn measure_lambda(place: &Place, results: &mut Results) -> Fallible<()> {
+pub async fn measure_lambda(place: &Paths, results: &mut Results) -> Fallible<()> {
     say("latency: Lambda");
-    let (ours, theirs) = (Served::lambda(place), Served::awslambdaric(place)?);
+    let (ours, theirs) = (Target::lambda(place), Target::awslambdaric(place)?);
     for case in [cases::basic(), cases::pandas()] {
-        let mut contenders = vec![Contender::served(SERVICE, 50, &ours, &case).await?];
-        match Contender::served(AWSLAMBDARIC, 50, &theirs, &case).await {
-            Ok(contender) => contenders.push(contender),
+        let mut runners = vec![Runner::served(SERVICE, 50, &ours, &case).await?];
+        match Runner::served(AWSLAMBDARIC, 50, &theirs, &case).await {
+            Ok(runner) => runners.push(runner),
             Err(words) => results.note(format!("{AWSLAMBDARIC}: {words}")),
         }
-        compete(&lambda(case.name), &mut contenders, results).await?;
+        compete(&lambda(case.name), &mut runners, results).await?;
     }
     Ok(())
 }
@@ -77,7 +77,7 @@ pub fn lambda(case: &str) -> String {
 }
 
 /// Each yardstick process that does nothing.
-pub fn pythons(place: &Place) -> [(&'static str, std::process::Command); 4] {
+pub fn pythons(place: &Paths) -> [(&'static str, std::process::Command); 4] {
     let (nothing, start) = (["-I", "-S", "-c", "pass"], ["-I", "-c", "pass"]);
     [
         (NOTHING, place.machines_python(&nothing)),
@@ -89,30 +89,30 @@ pub fn pythons(place: &Place) -> [(&'static str, std::process::Command); 4] {
 
 /// All who can run a script.
 async fn usual(
-    place: &Place,
+    place: &Paths,
     doors: &Doors<'_>,
     case: &Case,
     Runs(service, flask, processes): &Runs,
     results: &mut Results,
-) -> Fallible<Vec<Contender>> {
+) -> Fallible<Vec<Runner>> {
     say(&format!("latency: {}", case.name));
-    let mut contenders = vec![Contender::served(SERVICE, *service, doors.service, case).await?];
+    let mut runners = vec![Runner::served(SERVICE, *service, doors.service, case).await?];
     if let Some(served) = doors.flask {
-        contenders.push(Contender::served(FLASK, *flask, served, case).await?);
+        runners.push(Runner::served(FLASK, *flask, served, case).await?);
     }
-    contenders.push(Contender::process(PLAIN, *processes, place.plain(&case.script), case).await?);
+    runners.push(Runner::process(PLAIN, *processes, place.plain(&case.script), case).await?);
     match place.bubblewrap(&case.script) {
         None => results.note("bubblewrap is not installed"),
-        Some(command) => match Contender::process(BUBBLEWRAP, *processes, command, case).await {
-            Ok(contender) => contenders.push(contender),
+        Some(command) => match Runner::process(BUBBLEWRAP, *processes, command, case).await {
+            Ok(runner) => runners.push(runner),
             Err(words) => results.note(words),
         },
     }
-    Ok(contenders)
+    Ok(runners)
 }
 
-async fn compete(case: &str, contenders: &mut [Contender], results: &mut Results) -> Fallible<()> {
-    interleave(contenders, ROUNDS, BUDGET).await?;
-    results.latency.extend(Latency::of(case, contenders));
+async fn compete(case: &str, runners: &mut [Runner], results: &mut Results) -> Fallible<()> {
+    interleave(runners, ROUNDS, BUDGET).await?;
+    results.latency.extend(Latency::of(case, runners));
     Ok(())
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::cases::{self, Case};
-use crate::place::Place;
+use crate::paths::Paths;
 use crate::results::{Leak, Results};
-use crate::served::Served;
+use crate::target::Target;
 use crate::throughput::window;
 use crate::tree::{anonymous_kib, descriptors};
 use crate::{Fallible, SERVICE, say};
@@ -22,7 +22,7 @@ const TOLERANCE: f64 = 1.05;
 const CLIENTS: usize = 64;
 
 impl Footprint {
-    pub async fn of(service: &Served) -> Fallible<Self> {
+    pub async fn of(service: &Target) -> Fallible<Self> {
         let tree = service.at_rest().await?;
         let zygotes: u64 = tree.zygotes.iter().filter_map(|pid| anonymous_kib(*pid)).sum();
         let open: usize = tree.zygotes.iter().map(|pid| descriptors(*pid)).sum();
@@ -53,8 +53,8 @@ const ONCE_AROUND: Duration = Duration::from_secs(5);
 
 /// Full load for this time. What there is after the first minute, or after a quarter of less time but twice
 /// around, should be there at the end.
-pub async fn soak(place: &Place, cpu: &Case, seconds: u64, results: &mut Results) -> Fallible<()> {
-    let service = Served::service(place, &[]);
+pub async fn soak(place: &Paths, cpu: &Case, seconds: u64, results: &mut Results) -> Fallible<()> {
+    let service = Target::service(place, &[]);
     let all = [cases::basic(), cases::pandas(), cpu.clone(), cases::output(), cases::matmul()];
     let whole = Duration::from_secs(seconds);
     let first = (whole / 4).clamp(ONCE_AROUND * 2, Duration::from_mins(1));
@@ -69,7 +69,7 @@ pub async fn soak(place: &Place, cpu: &Case, seconds: u64, results: &mut Results
 }
 
 /// One script after the other, with full load each for a second. Gives how many were run.
-async fn load(service: &Served, cases: &[Case], time: Duration) -> Fallible<f64> {
+async fn load(service: &Target, cases: &[Case], time: Duration) -> Fallible<f64> {
     const EACH: Duration = Duration::from_secs(1);
     let (end, mut done) = (Instant::now() + time, 0.0);
     for case in cases.iter().cycle() {

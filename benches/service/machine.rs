@@ -2,7 +2,7 @@
 
 use crate::Fallible;
 use crate::cases::cpu;
-use crate::place::Place;
+use crate::paths::Paths;
 use crate::results::Machine;
 
 pub fn describe() -> Machine {
@@ -19,7 +19,7 @@ pub fn describe() -> Machine {
 }
 
 /// How many rounds of the loop in [`cpu`] take the runtime's Python 50 ms here: the least of some tries.
-pub fn rounds_of_50_ms(place: &Place) -> Fallible<u64> {
+pub fn rounds_of_50_ms(place: &Paths) -> Fallible<u64> {
     const TRIED: u64 = 300_000;
     let mut least = f64::INFINITY;
     for _ in 0..5 {

@@ -9,29 +9,29 @@
 
 mod cases;
 mod commands;
-mod contender;
 mod fairness;
 mod http;
 mod latency;
 mod leaks;
 mod machine;
 mod memory;
-mod place;
+mod paths;
 #[path = "../../tests/support/process.rs"]
 #[allow(dead_code, reason = "the tests use all of it")]
 mod process;
 mod report;
 mod results;
-mod rich;
-mod served;
+mod runner;
 mod sizes;
 mod start;
 mod stats;
+mod target;
 mod targets;
 mod throughput;
 #[path = "../../tests/support/tree.rs"]
 #[allow(dead_code, reason = "the tests use all of it")]
 mod tree;
+mod v1_run;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,9 +39,9 @@ use std::time::{Duration, Instant};
 
 use latency::Doors;
 use leaks::Footprint;
-use place::Place;
+use paths::Paths;
 use results::Results;
-use served::Served;
+use target::Target;
 
 const USAGE: &str = "\
 usage: bench [--json FILE] [--only PART]... | bench --soak SECONDS
@@ -100,7 +100,7 @@ async fn main() -> ExitCode {
 
 async fn bench() -> Fallible<bool> {
     let arguments = Arguments::parse(std::env::args().skip(1))?;
-    let (place, begun) = (Place::find()?, Instant::now());
+    let (place, begun) = (Paths::find()?, Instant::now());
     let mut results = Results { machine: machine::describe(), ..Results::default() };
     let cpu = cases::cpu(machine::rounds_of_50_ms(&place)?);
     if let Some(seconds) = arguments.soak {
@@ -121,7 +121,7 @@ async fn bench() -> Fallible<bool> {
     Ok(true)
 }
 
-async fn measure(arguments: &Arguments, place: &Place, cpu: &cases::Case, results: &mut Results) -> Fallible<()> {
+async fn measure(arguments: &Arguments, place: &Paths, cpu: &cases::Case, results: &mut Results) -> Fallible<()> {
     if arguments.wants("start") {
         start::measure(place, results).await?;
     }
@@ -133,7 +133,7 @@ async fn measure(arguments: &Arguments, place: &Place, cpu: &cases::Case, result
     }
     let at_the_door = ["latency", "rich", "sizes", "throughput", "fairness"];
     if at_the_door.iter().any(|part| arguments.wants(part)) {
-        let (service, flask) = (Served::service(place, &[]), flask(place, results).await?);
+        let (service, flask) = (Target::service(place, &[]), flask(place, results).await?);
         let doors = Doors { service: &service, flask: flask.as_ref() };
         at_the_doors(arguments, place, &doors, cpu, results).await?;
     }
@@ -141,8 +141,8 @@ async fn measure(arguments: &Arguments, place: &Place, cpu: &cases::Case, result
 }
 
 /// None, with a note, when it does not run here.
-async fn flask(place: &Place, results: &mut Results) -> Fallible<Option<Served>> {
-    let flask = Served::flask(place)?;
+async fn flask(place: &Paths, results: &mut Results) -> Fallible<Option<Target>> {
+    let flask = Target::flask(place)?;
     match flask.run(&cases::basic()).await {
         Ok(_) => Ok(Some(flask)),
         Err(words) => {
@@ -154,7 +154,7 @@ async fn flask(place: &Place, results: &mut Results) -> Fallible<Option<Served>>
 
 async fn at_the_doors(
     arguments: &Arguments,
-    place: &Place,
+    place: &Paths,
     doors: &Doors<'_>,
     cpu: &cases::Case,
     results: &mut Results,
@@ -163,7 +163,7 @@ async fn at_the_doors(
         latency::measure(place, doors, cpu, results).await?;
     }
     if arguments.wants("rich") {
-        rich::measure(doors.service, results).await?;
+        v1_run::measure(doors.service, results).await?;
     }
     if arguments.wants("sizes") {
         sizes::measure(place, doors, results).await?;

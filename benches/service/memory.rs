@@ -7,10 +7,10 @@ use tokio::task::JoinSet;
 
 use crate::cases::{self, lingering};
 use crate::http::Connection;
-use crate::place::Place;
+use crate::paths::Paths;
 use crate::results::{Memory, Results};
-use crate::served::Served;
 use crate::stats::Samples;
+use crate::target::Target;
 use crate::tree::{is_preloaded, private_kib, share_kib, waits};
 use crate::{Fallible, say};
 
@@ -18,9 +18,9 @@ use crate::{Fallible, say};
 const LINGER: f64 = 1.2;
 const LOOK: Duration = Duration::from_millis(600);
 
-pub async fn measure(place: &Place, results: &mut Results) -> Fallible<()> {
+pub async fn measure(place: &Paths, results: &mut Results) -> Fallible<()> {
     say("memory");
-    let service = Served::service(place, &[]);
+    let service = Target::service(place, &[]);
     // Both kinds of workers are there when both kinds of scripts have run.
     for case in [cases::basic(), cases::pandas()] {
         service.run(&case).await?;
@@ -34,7 +34,7 @@ pub async fn measure(place: &Place, results: &mut Results) -> Fallible<()> {
     let together: u64 = tree.all().into_iter().filter_map(share_kib).sum();
     let processes = tree.all().len();
     results.memory.push(Memory { what: "all together, shared pages once".into(), private_kib: together, processes });
-    add(results, "guard", &tree.guards);
+    add(results, "monitor", &tree.monitors);
     add(results, "launcher", &tree.launchers);
     for case in [cases::basic(), cases::pandas()] {
         let (private_kib, processes) = running(&service, &lingering(&case, LINGER)).await?;
@@ -56,7 +56,7 @@ fn add(results: &mut Results, what: &str, pids: &[u32]) {
 
 /// The memory of the workers that run this script, of which as many are started as workers are parked. They were parked before,
 /// and have done something since, which those that are still parked have not.
-async fn running(service: &Served, case: &cases::Case) -> Fallible<(u64, usize)> {
+async fn running(service: &Target, case: &cases::Case) -> Fallible<(u64, usize)> {
     let parked = service.at_rest().await?;
     let before: BTreeMap<u32, u64> = parked.workers.iter().filter_map(|pid| Some((*pid, waits(*pid)?))).collect();
     let mut jobs = JoinSet::new();

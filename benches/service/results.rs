@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::contender::Contender;
+use crate::runner::Runner;
 use crate::stats::Samples;
 use crate::targets::Target;
 
@@ -97,9 +97,9 @@ impl Latency {
         })
     }
 
-    pub fn of(case: &str, contenders: &[Contender]) -> Vec<Self> {
+    pub fn of(case: &str, runners: &[Runner]) -> Vec<Self> {
         let mut rows: Vec<Self> =
-            contenders.iter().filter_map(|one| Self::new(case, &one.name, &one.walls, &one.inners)).collect();
+            runners.iter().filter_map(|one| Self::new(case, &one.name, &one.walls, &one.inners)).collect();
         rows.sort_by(|one, other| one.p50.total_cmp(&other.p50));
         rows
     }

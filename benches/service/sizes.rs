@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cases::Case;
-use crate::contender::{Contender, interleave};
 use crate::latency::{Doors, FLASK};
-use crate::place::Place;
+use crate::paths::Paths;
 use crate::results::{Results, Size};
-use crate::served::Served;
+use crate::runner::{Runner, interleave};
+use crate::target::Target;
 use crate::{Fallible, SERVICE, say};
 
 const SIZES: [usize; 5] = [1_000, 10_000, 100_000, 1_000_000, 5_000_000];
@@ -20,19 +20,19 @@ const BUDGET: Duration = Duration::from_secs(10);
 /// Default limits keep one megabyte of output.
 const LIMITS: [(&str, &str); 1] = [("EXECUTOR_MAX_STDOUT_BYTES", "8388608")];
 
-pub async fn measure(place: &Place, doors: &Doors<'_>, results: &mut Results) -> Fallible<()> {
-    let service = Served::service(place, &LIMITS);
+pub async fn measure(place: &Paths, doors: &Doors<'_>, results: &mut Results) -> Fallible<()> {
+    let service = Target::service(place, &LIMITS);
     for (what, case) in [("script", script as fn(usize) -> Case), ("stdout", stdout), ("result", result)] {
         say(&format!("sizes: {what}"));
-        let mut contenders = Vec::new();
+        let mut runners = Vec::new();
         for bytes in SIZES {
-            contenders.push(Contender::served(&named(SERVICE, bytes), 3, &service, &case(bytes)).await?);
+            runners.push(Runner::served(&named(SERVICE, bytes), 3, &service, &case(bytes)).await?);
             if let Some(flask) = doors.flask {
-                contenders.push(Contender::served(&named(FLASK, bytes), 3, flask, &case(bytes)).await?);
+                runners.push(Runner::served(&named(FLASK, bytes), 3, flask, &case(bytes)).await?);
             }
         }
-        interleave(&mut contenders, ROUNDS, BUDGET).await?;
-        results.sizes.extend([SERVICE, FLASK].into_iter().filter_map(|who| size(what, who, &contenders)));
+        interleave(&mut runners, ROUNDS, BUDGET).await?;
+        results.sizes.extend([SERVICE, FLASK].into_iter().filter_map(|who| size(what, who, &runners)));
     }
     Ok(())
 }
@@ -41,8 +41,8 @@ fn named(who: &str, bytes: usize) -> String {
     format!("{who} {bytes}")
 }
 
-fn size(what: &str, who: &str, contenders: &[Contender]) -> Option<Size> {
-    let median = |bytes| contenders.iter().find(|one| one.name == named(who, bytes))?.walls.median();
+fn size(what: &str, who: &str, runners: &[Runner]) -> Option<Size> {
+    let median = |bytes| runners.iter().find(|one| one.name == named(who, bytes))?.walls.median();
     let p50: BTreeMap<usize, f64> = SIZES.iter().filter_map(|&bytes| Some((bytes, median(bytes)? * 1e3))).collect();
     (!p50.is_empty()).then(|| Size { what: what.to_owned(), who: who.to_owned(), growth: growth(&p50), p50 })
 }

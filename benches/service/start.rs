@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::cases::{self, Case};
 use crate::latency::{IMPORT, START, START_RUNTIME};
-use crate::place::Place;
+use crate::paths::Paths;
 use crate::results::{Latency, Results};
-use crate::served::Served;
 use crate::stats::Samples;
+use crate::target::Target;
 use crate::{Fallible, say};
 
 /// The time binds where the machine is busy.
@@ -21,7 +21,7 @@ pub const FIRST_PANDAS: &str = "service, to its first pandas answer";
 pub const PROBE: &str = "service, until it knows what confines scripts";
 pub const FIRST_LAMBDA: &str = "Lambda binary, to its first basic answer";
 
-pub async fn measure(place: &Place, results: &mut Results) -> Fallible<()> {
+pub async fn measure(place: &Paths, results: &mut Results) -> Fallible<()> {
     say("start");
     let names = [FIRST_BASIC, FIRST_PANDAS, PROBE, FIRST_LAMBDA, START, START_RUNTIME, IMPORT];
     let mut samples = names.map(|name| (name, Samples::default()));
@@ -54,15 +54,15 @@ pub async fn measure(place: &Place, results: &mut Results) -> Fallible<()> {
 }
 
 /// Seconds from the start of the process to the whole answer, and to the end of the probe.
-async fn first_answer(place: &Place, case: &Case) -> Fallible<(f64, Option<f64>)> {
-    let service = Served::service(place, &[]);
+async fn first_answer(place: &Paths, case: &Case) -> Fallible<(f64, Option<f64>)> {
+    let service = Target::service(place, &[]);
     service.run(case).await?;
     Ok((service.started().elapsed().as_secs_f64(), service.probe_seconds()))
 }
 
 /// The emulator starts the function with its first invocation.
-async fn first_invocation(place: &Place) -> Fallible<f64> {
-    let lambda = Served::lambda(place);
+async fn first_invocation(place: &Paths) -> Fallible<f64> {
+    let lambda = Target::lambda(place);
     let mut connection = lambda.connect().await?;
     let begun = Instant::now();
     match connection.ask(&lambda.request(&cases::basic())).await {

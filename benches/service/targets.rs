@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::SERVICE;
 use crate::latency::{AWSLAMBDARIC, FLASK, IMPORT, NOTHING, NOTHING_RUNTIME, PLAIN, START, START_RUNTIME, lambda};
 use crate::results::Results;
-use crate::rich;
 use crate::start::{FIRST_BASIC, FIRST_PANDAS};
+use crate::v1_run;
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Target {
@@ -64,17 +64,17 @@ fn latency(results: &Results) -> Vec<Target> {
 }
 
 fn rich(results: &Results) -> Vec<Target> {
-    let p50 = |case: &str, who| results.latency(&rich::case(case), who).map(|row| row.p50);
+    let p50 = |case: &str, who| results.latency(&v1_run::case(case), who).map(|row| row.p50);
     vec![
         Target::at_most(
             "1 MB of plain data: time of /v1/run by that of /execute",
-            ratio(p50(rich::LARGE, rich::RUN), p50(rich::LARGE, SERVICE)),
+            ratio(p50(v1_run::LARGE, v1_run::RUN), p50(v1_run::LARGE, SERVICE)),
             1.05,
             "x",
         ),
         Target::at_most(
             "events: from print to arrival, p99",
-            results.latency(rich::EVENTS, rich::ARRIVAL).map(|row| row.p99),
+            results.latency(v1_run::EVENTS, v1_run::ARRIVAL).map(|row| row.p99),
             50.0,
             "ms",
         ),

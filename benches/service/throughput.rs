@@ -10,9 +10,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::cases::{self, Case};
 use crate::http::Connection;
 use crate::latency::{Doors, FLASK, IMPORT, NOTHING, NOTHING_RUNTIME};
-use crate::place::Place;
+use crate::paths::Paths;
 use crate::results::{Results, Throughput};
-use crate::served::Served;
+use crate::target::Target;
 use crate::{Fallible, SERVICE, say};
 
 const CLIENTS: [usize; 4] = [1, 8, 64, 256];
@@ -27,7 +27,7 @@ const ROUNDS: usize = 2;
 /// One loop of processes for each processor.
 pub const LOOPS: usize = 2;
 
-pub async fn measure(place: &Place, doors: &Doors<'_>, cpu: &Case, results: &mut Results) -> Fallible<()> {
+pub async fn measure(place: &Paths, doors: &Doors<'_>, cpu: &Case, results: &mut Results) -> Fallible<()> {
     let all = [cases::basic(), cases::pandas(), cpu.clone(), cases::output(), cases::matmul()];
     for round in 1..=ROUNDS {
         for case in &all {
@@ -44,7 +44,7 @@ pub async fn measure(place: &Place, doors: &Doors<'_>, cpu: &Case, results: &mut
     Ok(())
 }
 
-fn yardsticks(place: &Place, case: &'static str, results: &mut Results) -> Fallible<()> {
+fn yardsticks(place: &Paths, case: &'static str, results: &mut Results) -> Fallible<()> {
     let nothing: &[&str] = &["-I", "-S", "-c", "pass"];
     match case {
         "basic" => {
@@ -67,7 +67,7 @@ struct Tally {
 }
 
 /// Full load on one that listens, for a while.
-pub async fn window(who: &str, served: &Served, case: &Case, clients: usize, window: Duration) -> Fallible<Throughput> {
+pub async fn window(who: &str, served: &Target, case: &Case, clients: usize, window: Duration) -> Fallible<Throughput> {
     let request = Arc::new(served.request(case));
     let mut connections = Vec::new();
     for _ in 0..clients {

@@ -1,6 +1,6 @@
 //! A job on its way to a worker.
 
-use py_executor::protocol::{JobFrame, Malformed};
+use py_executor::ipc::{JobFrame, Malformed};
 
 use super::memory;
 

@@ -1,7 +1,7 @@
 //! What a worker answers. Everything behind the token is in the script's hands, and so is how it arrives.
 
-use py_executor::protocol::{
-    AnswerLimits, LeftFiles, MAX_DESCRIPTION, OUTCOME_HEADER, Report, Token, Verdict, decode_outcome, find_outcome,
+use py_executor::ipc::{
+    AnswerLimits, Artifacts, MAX_DESCRIPTION, OUTCOME_HEADER, Report, Token, Verdict, decode_outcome, find_outcome,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -50,9 +50,9 @@ fn check_accepted(report: &Report, stream: &[u8], limit: AnswerLimits) {
 }
 
 /// Whoever writes files to a disk under the names that they come with stays in his directory.
-fn check_files(files: &LeftFiles, size: usize, limit: AnswerLimits) {
-    assert!(files.sent.len() <= limit.files && files.omitted.len() <= LeftFiles::MAX_NAMED);
-    assert!(files.sent.iter().all(|file| LeftFiles::is_portable_name(&file.name)), "{files:?}");
+fn check_files(files: &Artifacts, size: usize, limit: AnswerLimits) {
+    assert!(files.sent.len() <= limit.files && files.omitted.len() <= Artifacts::MAX_NAMED);
+    assert!(files.sent.iter().all(|file| Artifacts::is_portable_name(&file.name)), "{files:?}");
     assert!(files.sent.iter().map(|file| file.name.len() + file.content.len()).sum::<usize>() <= size);
     let mut again = Vec::new();
     files.write(&mut again).expect("memory takes it");

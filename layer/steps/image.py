@@ -1,7 +1,7 @@
 """Writes the image of what Python reads of the runtime: image.py ROOT.
 
 Where a sandbox is a seal, no file can be opened any more, so the service maps this one file before, and a script's imports
-and reads are answered from it (src/zygote/harness/image.py, which says what the form is). In it are /etc, the bytecode of every
+and reads are answered from it (src/process/harness/image.py, which says what the form is). In it are /etc, the bytecode of every
 module and every data file. Of sources, for which Lambda's limit on size has no room, and of libraries, which are mapped by
 themselves, only the names are there.
 

@@ -6,5 +6,5 @@ use std::process::ExitCode;
 static ALLOCATOR: py_executor::sys::Allocator = py_executor::sys::Allocator;
 
 fn main() -> ExitCode {
-    py_executor::zygote::dispatch().unwrap_or_else(py_executor::server::main)
+    py_executor::process::dispatch().unwrap_or_else(py_executor::server::main)
 }

@@ -4,12 +4,12 @@
 use rustix::process::{Resource, getrlimit};
 
 use super::{Config, MIB, Platform};
-use crate::sandbox::posture::Adjustment;
+use crate::sandbox::report::Adjustment;
 
 /// Descriptors of the service itself: standard streams, event loop, listener, zygotes, log.
 const BASE_FILES: u64 = 32;
 
-/// Descriptors of the service for each worker that waits or runs: its channel, output, errors, its guard, and the other ends of
+/// Descriptors of the service for each worker that waits or runs: its channel, output, errors, its monitor, and the other ends of
 /// these while it is made.
 const WORKER_FILES: u64 = 8;
 
@@ -84,7 +84,7 @@ pub fn fit(config: &mut Config, platform: Platform, limits: HardLimits) -> Resul
     if platform != Platform::Lambda {
         let mut connections = config.connections as u64;
         let room = limits.open_files - needed_files(fitting);
-        lower("EXECUTOR_CONNECTIONS", &mut connections, room, 1, "RLIMIT_NOFILE");
+        lower("EXECUTOR_MAX_CONNECTIONS", &mut connections, room, 1, "RLIMIT_NOFILE");
         config.connections = connections as usize;
     }
     Ok(())

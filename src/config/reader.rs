@@ -19,6 +19,17 @@ impl Reader {
         Self { variables, faults: Vec::new() }
     }
 
+    /// Takes a setting that is given by its former name for the new one. Returns true if there was one.
+    pub fn rename(&mut self, former: &str, name: &str) -> bool {
+        let Some(value) = self.variables.remove(former) else { return false };
+        if self.variables.contains_key(name) {
+            self.faults.push(format!("{former} is a former name of {name}; both are set"));
+            return false;
+        }
+        self.variables.insert(name.to_owned(), value);
+        true
+    }
+
     pub fn value<T: FromStr>(&mut self, name: &str, expected: &str, default: T) -> T {
         let Some(text) = self.variables.remove(name) else { return default };
         text.trim().parse().unwrap_or_else(|_| {

@@ -12,12 +12,12 @@ pub struct Capture {
     max_head: usize,
     max_tail: usize,
     left_out: usize,
-    told: Told,
+    emitted: Emitted,
 }
 
 /// How much of the stream has been told while it was collected.
 #[derive(Debug, Clone, Copy, Default)]
-struct Told {
+struct Emitted {
     /// Bytes of the head.
     head: usize,
     /// Bytes of the text that these became.
@@ -34,7 +34,7 @@ impl Capture {
             max_head: limit - max_tail,
             max_tail,
             left_out: 0,
-            told: Told::default(),
+            emitted: Emitted::default(),
         }
     }
 
@@ -51,21 +51,21 @@ impl Capture {
 
     /// What has come since this was asked last, of the beginning that is kept for sure. All of these together are what the
     /// text begins with, so a character that is not complete yet is left for the next time.
-    pub fn fresh(&mut self) -> Option<String> {
-        let fresh = &self.head[self.told.head..];
-        let complete = &fresh[..fresh.len() - incomplete_at_end(fresh)];
+    pub fn take_new(&mut self) -> Option<String> {
+        let take_new = &self.head[self.emitted.head..];
+        let complete = &take_new[..take_new.len() - incomplete_at_end(take_new)];
         if complete.is_empty() {
             return None;
         }
         let text = String::from_utf8_lossy(complete).into_owned();
-        self.told.head += complete.len();
-        self.told.text += text.len();
+        self.emitted.head += complete.len();
+        self.emitted.text += text.len();
         Some(text)
     }
 
     /// Bytes of the text that have been told already.
-    pub fn told(&self) -> usize {
-        self.told.text
+    pub fn emitted(&self) -> usize {
+        self.emitted.text
     }
 
     /// The text, decoded as UTF-8 with replacement; where bytes are missing, a line says how many.
@@ -158,9 +158,9 @@ mod tests {
             let mut told = String::new();
             for chunk in &chunks {
                 capture.push(chunk);
-                told.extend(capture.fresh());
+                told.extend(capture.take_new());
             }
-            prop_assert_eq!(told.len(), capture.told());
+            prop_assert_eq!(told.len(), capture.emitted());
             let text = capture.into_printed().text;
             prop_assert!(text.starts_with(&told), "{:?} {:?}", text, told);
         }

@@ -1,16 +1,16 @@
 //! From a [`Job`] to its [`Outcome`]: admission, a worker, watching it until its end.
 
 pub mod capture;
-mod collected;
-mod family;
-mod guard;
-pub mod orphans;
+mod isolation;
+mod monitor_client;
+mod output;
 mod pool;
-mod posture;
 mod queue;
+pub mod reaper;
 mod trouble;
-mod worker;
-mod zygote;
+mod worker_client;
+mod zygote_client;
+mod zygote_supervisor;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,20 +21,20 @@ use tracing::{Instrument, error, info_span, warn};
 
 use crate::access::Caller;
 use crate::config::Config;
+use crate::ipc::{AnswerLimits, Excess, Ready, Task, Token, Used};
 use crate::job::Job;
 use crate::outcome::{Failure, Outcome, Usage};
-use crate::protocol::{AnswerLimits, Excess, Ready, Task, Token, Used};
 use crate::sandbox::integrity::Integrity;
-use crate::sandbox::posture::Posture;
 use crate::sandbox::privileges::Installation;
+use crate::sandbox::report::IsolationReport;
 use crate::sandbox::{Mechanism, remove_abandoned};
 use crate::telemetry::metrics::{Metrics, Vitals};
-pub use collected::{Listener, Stream};
-use guard::Remains;
+use monitor_client::WorkerTree;
+pub use output::{Stream, Subscriber};
 use pool::{Pool, Shortage};
-use queue::{Admission, Busy, Place, Queue};
-use worker::{Lost, Run, Worker};
-pub use zygote::StartError;
+use queue::{Admission, Busy, Queue, RunPermit};
+use worker_client::{Lost, Run, WorkerClient};
+pub use zygote_client::StartError;
 
 /// How often a job is begun again when its worker is lost for no fault of the script. A script has no effect outside of
 /// its sandbox, so running it again is safe.
@@ -68,7 +68,7 @@ pub enum Unavailable {
 
 impl Unavailable {
     /// For the log and for metrics.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Busy { .. } => "busy",
             Self::ShuttingDown => "shutting_down",
@@ -81,7 +81,7 @@ impl Unavailable {
 
 /// The limits of what is collected from a worker.
 #[derive(Debug, Clone, Copy)]
-pub struct Collect {
+pub struct OutputLimits {
     pub max_output_bytes: usize,
     pub max_result_bytes: usize,
     max_files: usize,
@@ -91,7 +91,7 @@ pub struct Collect {
     scratch_bytes: u64,
 }
 
-impl Collect {
+impl OutputLimits {
     fn new(config: &Config) -> Self {
         Self {
             max_output_bytes: config.max_stdout_bytes,
@@ -113,7 +113,7 @@ impl Collect {
         AnswerLimits { result: self.max_result_bytes, files, file_bytes }
     }
 
-    /// What the guard has ended a worker for.
+    /// What the monitor has ended a worker for.
     fn excess(&self, excess: Excess) -> Failure {
         match excess {
             Excess::Memory => Failure::OutOfMemory { limit: self.memory_bytes },
@@ -141,18 +141,18 @@ impl From<Shortage> for Unavailable {
 /// A job's turn.
 pub struct Turn {
     /// The worker that is to run it; none for a job without any time.
-    worker: Option<Worker>,
+    worker: Option<WorkerClient>,
     /// Held until nothing is left of the job's worker.
-    place: Place,
+    permit: RunPermit,
     /// Held until the job is answered.
     _admission: Admission,
     begun: Instant,
-    patience: Patience,
+    max_wait: WaitLimits,
 }
 
 /// Latest times to wait for a worker.
 #[derive(Debug, Clone, Copy)]
-struct Patience {
+struct WaitLimits {
     until: Instant,
     /// The same where the worker's zygote is being made ready.
     at_most: Option<Instant>,
@@ -171,14 +171,14 @@ enum Phase {
 /// Runs jobs, each in a sandboxed process of its own.
 pub struct Executor {
     pool: Arc<Pool>,
-    posture: Posture,
+    posture: IsolationReport,
     /// On a sealed host: what a script must not have changed about the service.
     integrity: Option<Integrity>,
-    collect: Collect,
+    limits: OutputLimits,
     metrics: Arc<Metrics>,
     queue: Arc<Queue>,
     /// Longest wait of a job for its turn and its worker.
-    patience: Duration,
+    max_wait: Duration,
     phase: watch::Sender<Phase>,
 }
 
@@ -195,9 +195,9 @@ impl Executor {
             pool: Arc::new(pool),
             integrity: posture.policy.has(Mechanism::Seal).then(Integrity::of_this_process),
             queue: Queue::new(concurrency, posture.spare(), config.queue, config.queue_wait),
-            patience: config.queue_wait,
+            max_wait: config.queue_wait,
             posture,
-            collect: Collect::new(config),
+            limits: OutputLimits::new(config),
             metrics,
             phase: watch::Sender::new(Phase::Serving),
         })
@@ -231,7 +231,7 @@ impl Executor {
     }
 
     /// What locks scripts in on this host.
-    pub fn posture(&self) -> &Posture {
+    pub fn posture(&self) -> &IsolationReport {
         &self.posture
     }
 
@@ -247,22 +247,22 @@ impl Executor {
 
     async fn line_up(&self, caller: &Caller, job: &Job, latest: Option<Instant>) -> Result<Turn, Unavailable> {
         let begun = Instant::now();
-        let until = latest.map_or(begun + self.patience, |latest| latest.min(begun + self.patience));
-        let patience = Patience { until, at_most: latest };
-        let (mut place, admission) = self.queue.enter(caller).await?;
+        let until = latest.map_or(begun + self.max_wait, |latest| latest.min(begun + self.max_wait));
+        let max_wait = WaitLimits { until, at_most: latest };
+        let (mut permit, admission) = self.queue.enter(caller).await?;
         // A short script could be done before a timer tells that its time is over.
         if job.timeout().is_zero() {
-            return Ok(Turn { worker: None, place, _admission: admission, begun, patience });
+            return Ok(Turn { worker: None, permit, _admission: admission, begun, max_wait });
         }
         // How long jobs take is not known from those that get no worker.
-        place.count(false);
-        let worker = self.worker(job, patience).await?;
-        place.count(true);
-        Ok(Turn { worker: Some(worker), place, _admission: admission, begun, patience })
+        permit.count(false);
+        let worker = self.worker(job, max_wait).await?;
+        permit.count(true);
+        Ok(Turn { worker: Some(worker), permit, _admission: admission, begun, max_wait })
     }
 
     /// Waits for a worker; as long as nothing has failed, also for one that is being made.
-    async fn worker(&self, job: &Job, Patience { until, at_most }: Patience) -> Result<Worker, Unavailable> {
+    async fn worker(&self, job: &Job, WaitLimits { until, at_most }: WaitLimits) -> Result<WorkerClient, Unavailable> {
         let imported = self.pool.imported(job);
         match at_most {
             Some(latest) => tokio::time::timeout_at(latest, imported).await.map_err(|_| Unavailable::NoWorker)?,
@@ -288,17 +288,17 @@ impl Executor {
         &self,
         job: &Job,
         turn: Turn,
-        listener: Option<&Listener>,
+        subscriber: Option<&Subscriber>,
     ) -> Result<Outcome, Unavailable> {
         tokio::select! {
             biased;
             () = self.reached(Phase::Stopping) => Err(Unavailable::ShuttingDown),
-            outcome = self.attempt(job, turn, listener).instrument(info_span!("run")) => outcome,
+            outcome = self.attempt(job, turn, subscriber).instrument(info_span!("run")) => outcome,
         }
     }
 
-    async fn attempt(&self, job: &Job, turn: Turn, listener: Option<&Listener>) -> Result<Outcome, Unavailable> {
-        let Turn { worker, mut place, begun: queued, patience, _admission } = turn;
+    async fn attempt(&self, job: &Job, turn: Turn, subscriber: Option<&Subscriber>) -> Result<Outcome, Unavailable> {
+        let Turn { worker, mut permit, begun: queued, max_wait, _admission } = turn;
         let Some(mut worker) = worker else {
             return Ok(Outcome::not_begun(Failure::TimedOut { limit: job.timeout() }, queued.elapsed()));
         };
@@ -306,23 +306,23 @@ impl Executor {
         for _ in 0..ATTEMPTS {
             let token = new_token().map_err(|error| fault(&error))?;
             let queue = queued.elapsed();
-            match worker.run(job, token, self.collect, place, listener).await {
-                Ok(Run { mut outcome, remains }) => {
+            match worker.run(job, token, self.limits, permit, subscriber).await {
+                Ok(Run { mut outcome, tree }) => {
                     outcome.usage.queue = queue;
-                    self.see_off(remains, job.task(), &mut outcome).await;
+                    self.see_off(tree, job.task(), &mut outcome).await;
                     return Ok(outcome);
                 }
-                Err(Lost { reason, remains, is_known }) => {
-                    let (_, kept) = remains.gone().await;
+                Err(Lost { reason, tree, is_known }) => {
+                    let (_, kept) = tree.terminate().await;
                     self.check_integrity();
-                    place = kept.ok_or(Unavailable::Fault)?;
+                    permit = kept.ok_or(Unavailable::Fault)?;
                     self.metrics.worker_lost();
                     warn!(%reason, "a worker was lost");
                     // However often it is begun again, a job does not take twice its time, nor print twice.
                     if begun.elapsed() > job.timeout() || is_known {
                         break;
                     }
-                    worker = self.worker(job, patience).await?;
+                    worker = self.worker(job, max_wait).await?;
                 }
             }
         }
@@ -331,38 +331,38 @@ impl Executor {
     }
 
     /// Waits until nothing is left of a worker, if that must be so before its job is answered.
-    async fn see_off(&self, mut remains: Remains, task: Task, outcome: &mut Outcome) {
+    async fn see_off(&self, mut tree: WorkerTree, task: Task, outcome: &mut Outcome) {
         let usage = &mut outcome.usage;
         if self.posture.policy.has(Mechanism::Sweep) {
             // Nothing may be left behind when the answer leaves, which may be the last thing that this process does for a
             // while.
-            let (used, place) = remains.gone().await;
+            let (used, permit) = tree.terminate().await;
             add(used, usage);
             self.check_integrity();
             let pool = Arc::clone(&self.pool);
             tokio::spawn(async move {
                 pool.refill().await;
-                drop(place);
+                drop(permit);
             });
             return;
         }
         // A PID namespace ends as a whole: the answer need not wait for that, the next job does.
-        let used = remains.listen();
+        let used = tree.usage();
         if task == Task::Execute {
             outcome.used_later = Some(used);
-            tokio::spawn(remains.gone());
+            tokio::spawn(tree.terminate());
             return;
         }
-        let mut gone = Box::pin(remains.gone());
+        let mut terminating = Box::pin(tree.terminate());
         tokio::select! {
             biased;
             used = used => {
                 add(used.ok(), usage);
-                tokio::spawn(gone);
+                tokio::spawn(terminating);
             }
-            (used, _place) = &mut gone => add(used, usage),
+            (used, _permit) = &mut terminating => add(used, usage),
             () = tokio::time::sleep(USAGE_LIMIT) => {
-                tokio::spawn(gone);
+                tokio::spawn(terminating);
             }
         }
     }
@@ -372,7 +372,7 @@ impl Executor {
     fn check_integrity(&self) {
         if self.integrity.as_ref().is_some_and(|before| !Integrity::of_this_process().is_as(before)) {
             error!("a script has changed the service's limits or priority, so the service ends");
-            std::process::exit(guard::COMPROMISED);
+            std::process::exit(monitor_client::COMPROMISED);
         }
     }
 
@@ -404,7 +404,7 @@ impl Executor {
     }
 }
 
-/// What a guard says that was used.
+/// What a monitor says that was used.
 fn add(used: Option<Used>, usage: &mut Usage) {
     if let Some(used) = used {
         usage.add(used);

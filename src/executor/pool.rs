@@ -9,20 +9,20 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
-use super::family::{Current, Family, Generation, Nursery, Parents, State};
-use super::guard::{Cgroups, Home, MakeError};
-use super::posture;
+use super::isolation;
+use super::monitor_client::{Cgroups, MakeError, MonitorPool};
 use super::trouble::{Attempt, Attempts};
-use super::worker::Worker;
-use super::zygote::{StartError, Zygote};
+use super::worker_client::WorkerClient;
+use super::zygote_client::{StartError, ZygoteClient};
+use super::zygote_supervisor::{Current, State, ZygotePair, ZygoteSet, ZygoteSpec, ZygoteSupervisor};
 use crate::config::Config;
 use crate::config::host::SPARE_WORKERS;
+use crate::ipc::{Ready, Task};
 use crate::job::Job;
-use crate::protocol::{Ready, Task};
 use crate::sandbox::Mechanism;
-use crate::sandbox::posture::Posture;
 use crate::sandbox::privileges::Installation;
-use crate::telemetry::metrics::{Metrics, Vitals, Zygote as Kind};
+use crate::sandbox::report::IsolationReport;
+use crate::telemetry::metrics::{Metrics, Vitals, ZygoteKind};
 
 /// The operation of which failures are told.
 const MAKE: &str = "make a worker";
@@ -38,20 +38,20 @@ pub enum Shortage {
 
 /// The workers that wait, and those who see to them.
 pub struct Pool {
-    family: Family,
+    zygotes: ZygoteSet,
     /// What first zygotes have imported: all of them the same.
     loaded: BTreeSet<String>,
-    parked: Parked,
+    slots: Slots,
     tasks: AsyncMutex<JoinSet<()>>,
 }
 
 /// How workers wait.
-enum Parked {
+enum Slots {
     /// Workers of both zygotes.
-    Apart { base: Arc<Shelf>, preloaded: Arc<Shelf> },
+    PerZygote { base: Arc<WarmPool>, preloaded: Arc<WarmPool> },
     /// A sealed script can still signal processes of its user: besides its own worker there is none, and one is made only
     /// while no script runs.
-    Alone(Arc<Lone>),
+    Single(Arc<SingleSlot>),
 }
 
 impl Pool {
@@ -60,71 +60,72 @@ impl Pool {
         config: &Config,
         installation: Installation,
         metrics: Arc<Metrics>,
-    ) -> Result<(Self, Posture), StartError> {
-        let (embryo, posture) = posture::find(config, &installation).await?;
+    ) -> Result<(Self, IsolationReport), StartError> {
+        let (starting, posture) = isolation::find(config, &installation).await?;
         let cgroups = installation.cgroups.clone().ok();
-        let nursery = Nursery {
+        let spec = ZygoteSpec {
             installation,
             policy: posture.policy.clone(),
             preload: config.preload.clone(),
             renewal: config.renewal,
             metrics: Arc::clone(&metrics),
         };
-        let (zygote, child) = embryo.grow_up(&nursery.policy, &nursery.preload).await?;
+        let (zygote, child) = starting.finish_start(&spec.policy, &spec.preload).await?;
         let base = Arc::new(zygote);
         let loaded = base.ready.loaded.clone();
         let subtree = cgroups.filter(|_| posture.policy.has(Mechanism::Cgroup));
-        let home = Home::new(subtree.map(|subtree| Cgroups { subtree, policy: posture.policy.clone() }), metrics);
+        let home =
+            MonitorPool::new(subtree.map(|subtree| Cgroups { subtree, policy: posture.policy.clone() }), metrics);
         let first = make(&home, &base).await.map_err(|error| StartError::Worker(error.to_string()))?;
-        let (parents, family) = Parents::new(nursery, Arc::clone(&base));
+        let (supervisor, zygotes) = ZygoteSupervisor::new(spec, Arc::clone(&base));
         let mut tasks = JoinSet::new();
-        tasks.spawn(parents.keep(Generation { base, child, preloaded: None }));
+        tasks.spawn(supervisor.keep(ZygotePair { base, child, preloaded: None }));
 
         let concurrency = posture.concurrency(config.concurrency);
-        let parked = if posture.policy.has(Mechanism::Seal) {
-            Parked::Alone(Arc::new(Lone::new(home, first)))
+        let slots = if posture.policy.has(Mechanism::Seal) {
+            Slots::Single(Arc::new(SingleSlot::new(home, first)))
         } else {
             let room = concurrency + SPARE_WORKERS;
-            let base = Shelf::new(Kind::Base, home.clone(), room);
-            let preloaded = Shelf::new(Kind::Preloaded, home.like(), room);
+            let base = WarmPool::new(ZygoteKind::Base, home.clone(), room);
+            let preloaded = WarmPool::new(ZygoteKind::Preloaded, home.sibling(), room);
             if let Ok(place) = base.room.try_acquire() {
                 place.forget();
             }
             base.put(first);
-            for (shelf, zygote) in [(&base, &family.base), (&preloaded, &family.preloaded)] {
+            for (warm, zygote) in [(&base, &zygotes.base), (&preloaded, &zygotes.preloaded)] {
                 for _ in 0..room {
-                    tasks.spawn(Arc::clone(shelf).fill(zygote.clone()));
+                    tasks.spawn(Arc::clone(warm).fill(zygote.clone()));
                 }
-                tasks.spawn(Arc::clone(shelf).tend(zygote.clone()));
+                tasks.spawn(Arc::clone(warm).tend(zygote.clone()));
             }
-            Parked::Apart { base, preloaded }
+            Slots::PerZygote { base, preloaded }
         };
-        Ok((Self { family, loaded, parked, tasks: AsyncMutex::new(tasks) }, posture))
+        Ok((Self { zygotes, loaded, slots, tasks: AsyncMutex::new(tasks) }, posture))
     }
 
     /// What the first zygote brings; `None` while there is none.
     pub fn ready(&self) -> Option<Ready> {
-        self.family.base.borrow().zygote().map(|zygote| zygote.ready.clone())
+        self.zygotes.base.borrow().zygote().map(|zygote| zygote.ready.clone())
     }
 
     /// A worker that waits for its job.
-    pub async fn take(&self, job: &Job, deadline: Instant) -> Result<Worker, Shortage> {
+    pub async fn take(&self, job: &Job, deadline: Instant) -> Result<WorkerClient, Shortage> {
         let worker = async {
-            match (&self.parked, self.kind(job)) {
-                (Parked::Apart { base, preloaded }, Kind::Base) => tokio::select! {
+            match (&self.slots, self.kind(job)) {
+                (Slots::PerZygote { base, preloaded }, ZygoteKind::Base) => tokio::select! {
                     biased;
                     worker = base.take() => worker,
                     worker = async { base.attempts.trouble.begun().await; preloaded.take().await } => worker,
                 },
-                (Parked::Apart { base, preloaded }, Kind::Preloaded) => tokio::select! {
+                (Slots::PerZygote { base, preloaded }, ZygoteKind::Preloaded) => tokio::select! {
                     biased;
                     worker = preloaded.take() => worker,
                     worker = async { self.preloaded_fails(preloaded).await; base.take().await } => worker,
                 },
-                (Parked::Alone(lone), kind) => {
-                    let (lone, family) = (Arc::clone(lone), self.family.clone());
+                (Slots::Single(slot), kind) => {
+                    let (slot, zygotes) = (Arc::clone(slot), self.zygotes.clone());
                     // Whoever does not wait for it any more does not leave one half made beside the next script.
-                    let taking = tokio::spawn(async move { lone.take(kind, &family, deadline).await });
+                    let taking = tokio::spawn(async move { slot.take(kind, &zygotes, deadline).await });
                     taking.await.unwrap_or(Err(Shortage::Stopped))
                 }
             }
@@ -134,8 +135,8 @@ impl Pool {
 
     /// Waits as long as the zygote that a job wants imports its modules. This is no failure, and takes long on a slow host.
     pub async fn imported(&self, job: &Job) {
-        if self.kind(job) == Kind::Preloaded {
-            let Family { mut base, mut preloaded, .. } = self.family.clone();
+        if self.kind(job) == ZygoteKind::Preloaded {
+            let ZygoteSet { mut base, mut preloaded, .. } = self.zygotes.clone();
             tokio::select! {
                 _ = preloaded.wait_for(|state| !matches!(state, State::Coming)) => {}
                 _ = base.wait_for(|state| state.zygote().is_none()) => {}
@@ -144,8 +145,8 @@ impl Pool {
     }
 
     /// Waits until the preloaded zygote, or a worker of it, cannot be had.
-    async fn preloaded_fails(&self, preloaded: &Shelf) {
-        let (mut state, trouble) = (self.family.preloaded.clone(), &preloaded.attempts.trouble);
+    async fn preloaded_fails(&self, preloaded: &WarmPool) {
+        let (mut state, trouble) = (self.zygotes.preloaded.clone(), &preloaded.attempts.trouble);
         loop {
             tokio::select! {
                 _ = state.wait_for(|state| matches!(state, State::Failed)) => return,
@@ -161,85 +162,89 @@ impl Pool {
 
     /// Explains why no script can be run; `None` if one can.
     pub fn trouble(&self) -> Option<String> {
-        if self.family.base.borrow().zygote().is_none() {
-            return Some(self.family.starts.cause().unwrap_or_else(|| "a zygote is being started".to_owned()));
+        if self.zygotes.base.borrow().zygote().is_none() {
+            return Some(self.zygotes.starts.cause().unwrap_or_else(|| "a zygote is being started".to_owned()));
         }
-        match &self.parked {
-            Parked::Apart { base, preloaded } => {
+        match &self.slots {
+            Slots::PerZygote { base, preloaded } => {
                 let trouble = base.trouble()?;
                 // A worker of the preloaded zygote does for every job.
-                let is_helped = self.family.preloaded.borrow().zygote().is_some() && preloaded.trouble().is_none();
+                let is_helped = self.zygotes.preloaded.borrow().zygote().is_some() && preloaded.trouble().is_none();
                 (!is_helped).then_some(trouble)
             }
-            Parked::Alone(lone) => lone.attempts.trouble.cause(),
+            Slots::Single(slot) => slot.attempts.trouble.cause(),
         }
     }
 
     /// Tries again what failed, where only jobs do that otherwise.
     pub async fn retry(&self) {
-        if let Parked::Alone(lone) = &self.parked {
-            let (lone, family) = (Arc::clone(lone), self.family.clone());
+        if let Slots::Single(slot) = &self.slots {
+            let (slot, zygotes) = (Arc::clone(slot), self.zygotes.clone());
             // As for a job.
-            let _ = tokio::spawn(async move { lone.retry(&family).await }).await;
+            let _ = tokio::spawn(async move { slot.retry(&zygotes).await }).await;
         }
     }
 
     /// To be called when a script is over and nothing of it is left, while no other one may begin.
     pub async fn refill(&self) {
-        if let Parked::Alone(lone) = &self.parked {
-            lone.refill(&self.family).await;
+        if let Slots::Single(slot) = &self.slots {
+            slot.refill(&self.zygotes).await;
         }
     }
 
     /// Which zygote a job's worker is to come of: the first one, unless the job names a module that this one does not have.
     /// This decides how fast it is, never what it may do.
-    fn kind(&self, job: &Job) -> Kind {
+    fn kind(&self, job: &Job) -> ZygoteKind {
         if job.task() == Task::Check {
-            return Kind::Base;
+            return ZygoteKind::Base;
         }
         let top_level = |name: &str| name.split('.').next().map(str::to_owned).unwrap_or_default();
         let has_all = job.imports().lines().all(|name| self.loaded.contains(&top_level(name)));
-        if has_all { Kind::Base } else { Kind::Preloaded }
+        if has_all { ZygoteKind::Base } else { ZygoteKind::Preloaded }
     }
 
     /// How many workers wait, and how large the zygotes are.
     pub fn vitals(&self) -> Vitals {
-        let parked = match &self.parked {
-            Parked::Apart { base, preloaded } => [base.parked(), preloaded.parked()],
-            Parked::Alone(lone) => lone.parked(),
+        let parked = match &self.slots {
+            Slots::PerZygote { base, preloaded } => [base.parked(), preloaded.parked()],
+            Slots::Single(slot) => slot.parked(),
         };
         let bytes = |current: &Current| current.borrow().zygote().map_or(0, |zygote| zygote.memory());
-        Vitals { parked, zygote_bytes: [bytes(&self.family.base), bytes(&self.family.preloaded)], ..Vitals::default() }
+        Vitals {
+            parked,
+            zygote_bytes: [bytes(&self.zygotes.base), bytes(&self.zygotes.preloaded)],
+            ..Vitals::default()
+        }
     }
 
     /// Ends all workers and zygotes.
     pub async fn stop(&self) {
         self.tasks.lock().await.shutdown().await;
-        match &self.parked {
-            Parked::Apart { base, preloaded } => {
+        match &self.slots {
+            Slots::PerZygote { base, preloaded } => {
                 base.close();
                 preloaded.close();
             }
-            Parked::Alone(lone) => lone.close().await,
+            Slots::Single(slot) => slot.close().await,
         }
     }
 }
 
 /// Workers that are all alike.
-struct Shelf {
-    parked: Mutex<Vec<Worker>>,
+struct WarmPool {
+    parked: Mutex<Vec<WorkerClient>>,
     /// A permit for each parked worker that nobody has claimed yet.
     unclaimed: Semaphore,
     /// A permit for each worker that there is room for.
     room: Semaphore,
-    guards: Home,
+    monitors: MonitorPool,
     attempts: Attempts,
 }
 
-impl Shelf {
-    fn new(kind: Kind, guards: Home, room: usize) -> Arc<Self> {
+impl WarmPool {
+    fn new(kind: ZygoteKind, monitors: MonitorPool, room: usize) -> Arc<Self> {
         let (unclaimed, room) = (Semaphore::new(0), Semaphore::new(room));
-        Arc::new(Self { parked: Mutex::default(), unclaimed, room, guards, attempts: Attempts::new(MAKE, kind) })
+        Arc::new(Self { parked: Mutex::default(), unclaimed, room, monitors, attempts: Attempts::new(MAKE, kind) })
     }
 
     /// Explains why there is no worker; `None` if one waits or may be made.
@@ -251,13 +256,13 @@ impl Shelf {
         self.parked.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    fn put(&self, worker: Worker) {
+    fn put(&self, worker: WorkerClient) {
         self.parked.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
         self.unclaimed.add_permits(1);
     }
 
     /// The worker that was made last: what it uses is most likely still in the processor's caches.
-    async fn take(&self) -> Result<Worker, Shortage> {
+    async fn take(&self) -> Result<WorkerClient, Shortage> {
         let _waiting = self.attempts.wait();
         loop {
             self.unclaimed.acquire().await.map_err(|_| Shortage::Stopped)?.forget();
@@ -280,11 +285,11 @@ impl Shelf {
     }
 
     /// Makes a worker, however often that takes; `None` when there will never be a zygote again.
-    async fn make(&self, current: &mut Current) -> Option<Worker> {
+    async fn make(&self, current: &mut Current) -> Option<WorkerClient> {
         loop {
             let attempt = self.attempts.next().await;
             let zygote = Arc::clone(current.wait_for(|state| state.zygote().is_some()).await.ok()?.zygote()?);
-            match attempted(attempt, make(&self.guards, &zygote).await) {
+            match attempted(attempt, make(&self.monitors, &zygote).await) {
                 Some(worker) if zygote.is_retired() => worker.end().await,
                 Some(worker) => return Some(worker),
                 None => {}
@@ -304,7 +309,7 @@ impl Shelf {
                 Ok(Ok(())) => self.attempts.trouble.forget(),
                 Err(_) => {}
             }
-            self.guards.clear_retired();
+            self.monitors.clear_retired();
             while let Some(worker) = self.take_useless() {
                 worker.end().await;
                 tokio::time::sleep(PAUSE).await;
@@ -313,7 +318,7 @@ impl Shelf {
     }
 
     /// A worker that waits and is dead, or of a zygote that is retired.
-    fn take_useless(&self) -> Option<Worker> {
+    fn take_useless(&self) -> Option<WorkerClient> {
         // A worker that nobody has claimed stays parked as long as this is held.
         let unclaimed = self.unclaimed.try_acquire().ok()?;
         let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -327,37 +332,37 @@ impl Shelf {
         self.unclaimed.close();
         self.room.close();
         self.parked.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.guards.clear();
+        self.monitors.clear();
     }
 }
 
 /// The only worker there is.
-struct Lone {
-    base: Home,
-    preloaded: Home,
+struct SingleSlot {
+    base: MonitorPool,
+    preloaded: MonitorPool,
     /// Held while one is made.
-    parked: AsyncMutex<Option<(Kind, Worker)>>,
+    parked: AsyncMutex<Option<(ZygoteKind, WorkerClient)>>,
     attempts: Attempts,
 }
 
-impl Lone {
-    fn new(base: Home, first: Worker) -> Self {
-        let parked = AsyncMutex::new(Some((Kind::Base, first)));
-        Self { preloaded: base.like(), base, parked, attempts: Attempts::new(MAKE, Kind::Base) }
+impl SingleSlot {
+    fn new(base: MonitorPool, first: WorkerClient) -> Self {
+        let parked = AsyncMutex::new(Some((ZygoteKind::Base, first)));
+        Self { preloaded: base.sibling(), base, parked, attempts: Attempts::new(MAKE, ZygoteKind::Base) }
     }
 
     /// None while one is being made.
     fn parked(&self) -> [usize; 2] {
         let kind = self.parked.try_lock().ok().and_then(|parked| parked.as_ref().map(|(kind, _)| *kind));
-        [Kind::Base, Kind::Preloaded].map(|of| usize::from(kind == Some(of)))
+        [ZygoteKind::Base, ZygoteKind::Preloaded].map(|of| usize::from(kind == Some(of)))
     }
 
     /// A preloaded worker does for every job.
-    async fn take(&self, kind: Kind, family: &Family, deadline: Instant) -> Result<Worker, Shortage> {
+    async fn take(&self, kind: ZygoteKind, zygotes: &ZygoteSet, deadline: Instant) -> Result<WorkerClient, Shortage> {
         let _waiting = self.attempts.wait();
         let mut parked = timeout_at(deadline, self.parked.lock()).await.map_err(|_| Shortage::Late)?;
-        let worker = self.find(&mut parked, kind, family, deadline).await;
-        // While a script runs, the only guard is its worker's.
+        let worker = self.find(&mut parked, kind, zygotes, deadline).await;
+        // While a script runs, the only monitor is its worker's.
         self.base.clear();
         self.preloaded.clear();
         worker
@@ -365,14 +370,15 @@ impl Lone {
 
     async fn find(
         &self,
-        parked: &mut Option<(Kind, Worker)>,
-        kind: Kind,
-        family: &Family,
+        parked: &mut Option<(ZygoteKind, WorkerClient)>,
+        kind: ZygoteKind,
+        zygotes: &ZygoteSet,
         deadline: Instant,
-    ) -> Result<Worker, Shortage> {
+    ) -> Result<WorkerClient, Shortage> {
         if let Some((found, worker)) = parked.take() {
-            let suits =
-                found == Kind::Preloaded || kind == Kind::Base || matches!(*family.preloaded.borrow(), State::Failed);
+            let suits = found == ZygoteKind::Preloaded
+                || kind == ZygoteKind::Base
+                || matches!(*zygotes.preloaded.borrow(), State::Failed);
             if suits && worker.is_alive() {
                 return Ok(worker);
             }
@@ -380,10 +386,10 @@ impl Lone {
         }
         loop {
             // What is begun is not broken off: one half made must not be there beside the next script.
-            let begin = async { (self.attempts.next().await, Self::parent(kind, family).await) };
+            let begin = async { (self.attempts.next().await, Self::parent(kind, zygotes).await) };
             let (attempt, parent) = timeout_at(deadline, begin).await.map_err(|_| Shortage::Late)?;
             let (kind, zygote) = parent.ok_or(Shortage::Stopped)?;
-            match attempted(attempt, make(self.guards(kind), &zygote).await) {
+            match attempted(attempt, make(self.monitors(kind), &zygote).await) {
                 Some(worker) if Instant::now() < deadline => return Ok(worker),
                 // The job may have been answered already.
                 Some(worker) => *parked = Some((kind, worker)),
@@ -396,47 +402,47 @@ impl Lone {
     }
 
     /// To be called while no script runs. If it fails, the next job tries again, or whoever asks how the service is.
-    async fn refill(&self, family: &Family) {
+    async fn refill(&self, zygotes: &ZygoteSet) {
         let mut parked = self.parked.lock().await;
         if parked.is_none() {
-            self.park(&mut parked, self.attempts.next().await, family).await;
+            self.park(&mut parked, self.attempts.next().await, zygotes).await;
         }
     }
 
     /// Tries again what has failed, if it is time. No script runs then: its worker would have been the last attempt, and none
     /// that failed.
-    async fn retry(&self, family: &Family) {
+    async fn retry(&self, zygotes: &ZygoteSet) {
         let Ok(mut parked) = self.parked.try_lock() else { return };
         if let Some(attempt) = self.attempts.next_due() {
-            self.park(&mut parked, attempt, family).await;
+            self.park(&mut parked, attempt, zygotes).await;
         }
     }
 
-    async fn park(&self, parked: &mut Option<(Kind, Worker)>, attempt: Attempt<'_>, family: &Family) {
-        let preloaded = family.preloaded.borrow().zygote().cloned().map(|zygote| (Kind::Preloaded, zygote));
-        let base = || family.base.borrow().zygote().cloned().map(|zygote| (Kind::Base, zygote));
+    async fn park(&self, parked: &mut Option<(ZygoteKind, WorkerClient)>, attempt: Attempt<'_>, zygotes: &ZygoteSet) {
+        let preloaded = zygotes.preloaded.borrow().zygote().cloned().map(|zygote| (ZygoteKind::Preloaded, zygote));
+        let base = || zygotes.base.borrow().zygote().cloned().map(|zygote| (ZygoteKind::Base, zygote));
         let Some((kind, zygote)) = preloaded.or_else(base) else { return };
-        *parked = attempted(attempt, make(self.guards(kind), &zygote).await).map(|worker| (kind, worker));
+        *parked = attempted(attempt, make(self.monitors(kind), &zygote).await).map(|worker| (kind, worker));
     }
 
     /// A zygote for a job of this kind; `None` when there will never be one again.
-    async fn parent(kind: Kind, family: &Family) -> Option<(Kind, Arc<Zygote>)> {
-        if kind == Kind::Preloaded {
-            let mut preloaded = family.preloaded.clone();
+    async fn parent(kind: ZygoteKind, zygotes: &ZygoteSet) -> Option<(ZygoteKind, Arc<ZygoteClient>)> {
+        if kind == ZygoteKind::Preloaded {
+            let mut preloaded = zygotes.preloaded.clone();
             let known = preloaded.wait_for(|state| !matches!(state, State::Coming)).await.ok()?;
             if let State::Up(zygote) = &*known {
-                return Some((Kind::Preloaded, Arc::clone(zygote)));
+                return Some((ZygoteKind::Preloaded, Arc::clone(zygote)));
             }
         }
-        let mut base = family.base.clone();
+        let mut base = zygotes.base.clone();
         let zygote = Arc::clone(base.wait_for(|state| state.zygote().is_some()).await.ok()?.zygote()?);
-        Some((Kind::Base, zygote))
+        Some((ZygoteKind::Base, zygote))
     }
 
-    fn guards(&self, kind: Kind) -> &Home {
+    fn monitors(&self, kind: ZygoteKind) -> &MonitorPool {
         match kind {
-            Kind::Base => &self.base,
-            Kind::Preloaded => &self.preloaded,
+            ZygoteKind::Base => &self.base,
+            ZygoteKind::Preloaded => &self.preloaded,
         }
     }
 
@@ -448,7 +454,7 @@ impl Lone {
 }
 
 /// Notes the result of an attempt, and gives its worker.
-fn attempted(attempt: Attempt<'_>, made: Result<Worker, MakeError>) -> Option<Worker> {
+fn attempted(attempt: Attempt<'_>, made: Result<WorkerClient, MakeError>) -> Option<WorkerClient> {
     match made {
         Ok(worker) => {
             attempt.succeeded();
@@ -461,14 +467,14 @@ fn attempted(attempt: Attempt<'_>, made: Result<Worker, MakeError>) -> Option<Wo
     }
 }
 
-/// Makes a worker, by a guard that waits, or else by a new one.
-async fn make(guards: &Home, zygote: &Arc<Zygote>) -> Result<Worker, MakeError> {
-    while let Some(guard) = guards.take(zygote) {
-        match Worker::make(guard).await {
+/// Makes a worker, by a monitor that waits, or else by a new one.
+async fn make(monitors: &MonitorPool, zygote: &Arc<ZygoteClient>) -> Result<WorkerClient, MakeError> {
+    while let Some(monitor) = monitors.take(zygote) {
+        match WorkerClient::make(monitor).await {
             Ok(worker) => return Ok(worker),
             // It may have died long ago, with the zygote of which it was.
-            Err(error) => debug!(%error, "a guard is of no more use"),
+            Err(error) => debug!(%error, "a monitor is of no more use"),
         }
     }
-    Worker::make(guards.found(zygote).await?).await
+    WorkerClient::make(monitors.start_monitor(zygote).await?).await
 }

@@ -27,11 +27,11 @@ pub struct Queue {
     /// Places for callers that have none, while one other caller holds all of `places`.
     spare: usize,
     /// How many jobs may wait or run.
-    room: usize,
-    patience: Duration,
+    capacity: usize,
+    max_wait: Duration,
 }
 
-/// There is no room, or the wait would be too long.
+/// Too many jobs wait or run, or the wait would be too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Busy {
     /// When it may be worth to try again.
@@ -42,7 +42,7 @@ pub struct Busy {
 struct State {
     taken: usize,
     /// Those who have jobs that wait, in the order of their turns.
-    lines: VecDeque<Line>,
+    queues: VecDeque<CallerQueue>,
     /// How many places each caller has.
     running: HashMap<Id, usize>,
     /// Jobs that wait, or run and are not answered yet.
@@ -51,22 +51,22 @@ struct State {
     means: HashMap<Id, Duration>,
     /// The same for any other caller: the mean of those that have left. Each counts once, however many jobs it had.
     mean: Duration,
-    tickets: u64,
+    waiters: u64,
 }
 
 /// A caller's jobs that wait.
-struct Line {
+struct CallerQueue {
     caller: Caller,
-    waiting: VecDeque<Ticket>,
+    waiting: VecDeque<Waiter>,
 }
 
-struct Ticket {
+struct Waiter {
     number: u64,
-    place: oneshot::Sender<Place>,
+    place: oneshot::Sender<RunPermit>,
 }
 
 /// A place in which a job runs. It is free again when this is dropped.
-pub struct Place(Option<Taken>);
+pub struct RunPermit(Option<Taken>);
 
 struct Taken {
     queue: Arc<Queue>,
@@ -81,21 +81,21 @@ pub struct Admission(Arc<Queue>);
 
 impl Queue {
     /// `places`: jobs that run at the same time; `spare`: 1 if one more may run while a single caller holds all of them, else 0.
-    /// `waiting`: jobs that wait, each for `patience` at the most.
-    pub fn new(places: usize, spare: usize, waiting: usize, patience: Duration) -> Arc<Self> {
+    /// `waiting`: jobs that wait, each for `max_wait` at the most.
+    pub fn new(places: usize, spare: usize, waiting: usize, max_wait: Duration) -> Arc<Self> {
         let (state, taken) = (Mutex::default(), watch::Sender::new(0));
-        Arc::new(Self { state, taken, places, spare, room: places + waiting, patience })
+        Arc::new(Self { state, taken, places, spare, capacity: places + waiting, max_wait })
     }
 
     /// Waits for a place, unless the wait would be too long. Fails too when it has been.
-    pub async fn enter(self: &Arc<Self>, caller: &Caller) -> Result<(Place, Admission), Busy> {
-        let (ticket, mut place) = self.admit(caller)?;
+    pub async fn enter(self: &Arc<Self>, caller: &Caller) -> Result<(RunPermit, Admission), Busy> {
+        let (waiter, mut place) = self.admit(caller)?;
         let admission = Admission(Arc::clone(self));
         if let Ok(place) = place.try_recv() {
             return Ok((place, admission));
         }
-        let _leave = Leave { queue: self, id: &caller.id, ticket };
-        match tokio::time::timeout(self.patience, place).await {
+        let _leave = Leave { queue: self, id: &caller.id, waiter };
+        match tokio::time::timeout(self.max_wait, place).await {
             Ok(Ok(place)) => Ok((place, admission)),
             // Another caller, who had less, has got its room.
             Ok(Err(_)) | Err(_) => Err(self.busy(&self.lock(), &caller.id)),
@@ -114,21 +114,21 @@ impl Queue {
         (state.taken, state.waiting())
     }
 
-    fn admit(self: &Arc<Self>, caller: &Caller) -> Result<(u64, oneshot::Receiver<Place>), Busy> {
+    fn admit(self: &Arc<Self>, caller: &Caller) -> Result<(u64, oneshot::Receiver<RunPermit>), Busy> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.lock();
         // A job that begins at once needs no room to wait, and an estimate could only be wrong about it.
         if !self.may_begin(&state, caller) {
-            let is_in_vain = self.wait(&state, &caller.id) > self.patience;
-            if is_in_vain || state.admitted >= self.room && !state.push_out_for(&caller.id) {
+            let is_in_vain = self.wait(&state, &caller.id) > self.max_wait;
+            if is_in_vain || state.admitted >= self.capacity && !state.evict_for(&caller.id) {
                 return Err(self.busy(&state, &caller.id));
             }
         }
         state.admitted += 1;
-        state.tickets += 1;
-        let number = state.tickets;
-        state.line_of(caller).waiting.push_back(Ticket { number, place: sender });
-        self.give_places(&mut state);
+        state.waiters += 1;
+        let number = state.waiters;
+        state.queue_of(caller).waiting.push_back(Waiter { number, place: sender });
+        self.grant_permits(&mut state);
         Ok((number, receiver))
     }
 
@@ -140,18 +140,18 @@ impl Queue {
     }
 
     /// Gives free places to those whose turn it is.
-    fn give_places(self: &Arc<Self>, state: &mut State) {
-        while let Some(at) = state.lines.iter().position(|line| self.may_begin(state, &line.caller)) {
-            let Some(mut line) = state.lines.remove(at) else { break };
-            let next = line.waiting.pop_front();
-            let id = line.caller.id.clone();
-            if !line.waiting.is_empty() {
-                state.lines.push_back(line);
+    fn grant_permits(self: &Arc<Self>, state: &mut State) {
+        while let Some(at) = state.queues.iter().position(|queue| self.may_begin(state, &queue.caller)) {
+            let Some(mut queue) = state.queues.remove(at) else { break };
+            let next = queue.waiting.pop_front();
+            let id = queue.caller.id.clone();
+            if !queue.waiting.is_empty() {
+                state.queues.push_back(queue);
             }
-            let Some(ticket) = next else { continue };
+            let Some(waiter) = next else { continue };
             let place =
-                Place(Some(Taken { queue: Arc::clone(self), id: id.clone(), since: Instant::now(), counts: true }));
-            match ticket.place.send(place) {
+                RunPermit(Some(Taken { queue: Arc::clone(self), id: id.clone(), since: Instant::now(), counts: true }));
+            match waiter.place.send(place) {
                 Ok(()) => {
                     state.taken += 1;
                     *state.running.entry(id).or_default() += 1;
@@ -176,7 +176,7 @@ impl Queue {
             let took = since.elapsed();
             state.means.entry(id.clone()).and_modify(|mean| *mean = with_sample(*mean, took)).or_insert(took);
         }
-        self.give_places(&mut state);
+        self.grant_permits(&mut state);
         state.forget_if_gone(id);
     }
 
@@ -185,11 +185,11 @@ impl Queue {
         let own = state.waiting_of(id);
         // Whoever holds all places gets none of the spare one, for which others wait.
         let holds_all = |other: &Id| self.spare > 0 && state.running_of(other) >= self.places;
-        let others = state.lines.iter().filter(|line| {
-            let other = &line.caller;
+        let others = state.queues.iter().filter(|queue| {
+            let other = &queue.caller;
             other.id != *id && state.may_run(other) && !holds_all(&other.id)
         });
-        let ahead = others.map(|line| (line.waiting.len().min(own + 1), &line.caller.id)).chain([(own, id)]);
+        let ahead = others.map(|queue| (queue.waiting.len().min(own + 1), &queue.caller.id)).chain([(own, id)]);
         let time = ahead.fold(Duration::ZERO, |time, (jobs, id)| {
             time.saturating_add(state.mean_of(id).saturating_mul(number(jobs)))
         });
@@ -208,11 +208,11 @@ impl Queue {
 
 impl State {
     fn waiting(&self) -> usize {
-        self.lines.iter().map(|line| line.waiting.len()).sum()
+        self.queues.iter().map(|queue| queue.waiting.len()).sum()
     }
 
     fn waiting_of(&self, id: &Id) -> usize {
-        self.lines.iter().find(|line| line.caller.id == *id).map_or(0, |line| line.waiting.len())
+        self.queues.iter().find(|queue| queue.caller.id == *id).map_or(0, |queue| queue.waiting.len())
     }
 
     fn running_of(&self, id: &Id) -> usize {
@@ -228,18 +228,18 @@ impl State {
         caller.concurrency.is_none_or(|limit| self.running_of(&caller.id) < limit)
     }
 
-    fn line_of(&mut self, caller: &Caller) -> &mut Line {
-        let at = self.lines.iter().position(|line| line.caller.id == caller.id).unwrap_or_else(|| {
-            self.lines.push_back(Line { caller: caller.clone(), waiting: VecDeque::new() });
-            self.lines.len() - 1
+    fn queue_of(&mut self, caller: &Caller) -> &mut CallerQueue {
+        let at = self.queues.iter().position(|queue| queue.caller.id == caller.id).unwrap_or_else(|| {
+            self.queues.push_back(CallerQueue { caller: caller.clone(), waiting: VecDeque::new() });
+            self.queues.len() - 1
         });
-        &mut self.lines[at]
+        &mut self.queues[at]
     }
 
-    /// Makes room at the expense of the caller with the longest queue, if that is not this one.
-    fn push_out_for(&mut self, id: &Id) -> bool {
+    /// Evicts the newest job of the caller with the longest queue, unless that is this caller.
+    fn evict_for(&mut self, id: &Id) -> bool {
         let own = self.waiting_of(id);
-        let Some(longest) = self.lines.iter_mut().max_by_key(|line| line.waiting.len()) else { return false };
+        let Some(longest) = self.queues.iter_mut().max_by_key(|queue| queue.waiting.len()) else { return false };
         // One more than it would have: else two callers would push each other out again and again.
         if longest.waiting.len() <= own + 1 {
             return false;
@@ -248,11 +248,11 @@ impl State {
         longest.waiting.pop_back().is_some()
     }
 
-    fn leave(&mut self, id: &Id, ticket: u64) {
-        if let Some(line) = self.lines.iter_mut().find(|line| line.caller.id == *id) {
-            line.waiting.retain(|waiting| waiting.number != ticket);
+    fn leave(&mut self, id: &Id, waiter: u64) {
+        if let Some(queue) = self.queues.iter_mut().find(|queue| queue.caller.id == *id) {
+            queue.waiting.retain(|waiting| waiting.number != waiter);
         }
-        self.lines.retain(|line| !line.waiting.is_empty());
+        self.queues.retain(|queue| !queue.waiting.is_empty());
         self.forget_if_gone(id);
     }
 
@@ -276,7 +276,7 @@ fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-impl Place {
+impl RunPermit {
     /// Decides whether the time that it is held tells how long jobs take.
     pub fn count(&mut self, counts: bool) {
         if let Some(taken) = &mut self.0 {
@@ -285,7 +285,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for RunPermit {
     fn drop(&mut self) {
         if let Some(taken) = self.0.take() {
             taken.queue.release(&taken);
@@ -299,16 +299,16 @@ impl Drop for Admission {
     }
 }
 
-/// Takes a job out of its line when it does not wait any more.
+/// Takes a job out of its queue when it does not wait any more.
 struct Leave<'a> {
     queue: &'a Queue,
     id: &'a Id,
-    ticket: u64,
+    waiter: u64,
 }
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        self.queue.lock().leave(self.id, self.ticket);
+        self.queue.lock().leave(self.id, self.waiter);
     }
 }
 
@@ -452,7 +452,7 @@ mod tests {
     }
 
     /// Has a caller take so many places, each at once.
-    async fn take(queue: &Arc<Queue>, name: &str, number: usize) -> Vec<(Place, Admission)> {
+    async fn take(queue: &Arc<Queue>, name: &str, number: usize) -> Vec<(RunPermit, Admission)> {
         let begun = Instant::now();
         let mut taken = Vec::new();
         for _ in 0..number {

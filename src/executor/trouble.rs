@@ -12,7 +12,7 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::telemetry::metrics::Zygote as Kind;
+use crate::telemetry::metrics::ZygoteKind;
 
 /// Pause after the first failure: long enough not to take a processor, short enough to recover at once.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
@@ -37,7 +37,7 @@ const MAX_CAUSES: usize = 8;
 pub struct Trouble {
     /// The operation, as in "cannot make a worker".
     what: &'static str,
-    zygote: Kind,
+    zygote: ZygoteKind,
     outage: watch::Sender<Option<Outage>>,
     log: Mutex<Log>,
 }
@@ -84,7 +84,7 @@ impl Log {
 }
 
 impl Trouble {
-    pub fn new(what: &'static str, zygote: Kind) -> Self {
+    pub fn new(what: &'static str, zygote: ZygoteKind) -> Self {
         Self { what, zygote, outage: watch::Sender::new(None), log: Mutex::default() }
     }
 
@@ -98,7 +98,7 @@ impl Trouble {
             outage.failures += 1;
             outage.is_logged |= is_wanted;
             if is_wanted {
-                let (failures, zygote) = (outage.failures, self.zygote.word());
+                let (failures, zygote) = (outage.failures, self.zygote.as_str());
                 warn!(zygote, failures, %cause, "cannot {}; trying again", self.what);
             }
             outage.cause = cause;
@@ -114,7 +114,7 @@ impl Trouble {
         });
         if let Some(Outage { since, failures, is_logged: true, .. }) = ended {
             let seconds = since.elapsed().as_secs_f64();
-            info!(zygote = self.zygote.word(), failures, seconds, "can {} again", self.what);
+            info!(zygote = self.zygote.as_str(), failures, seconds, "can {} again", self.what);
         }
     }
 
@@ -176,7 +176,7 @@ pub struct Attempt<'a> {
 pub struct Waiting<'a>(&'a Attempts);
 
 impl Attempts {
-    pub fn new(what: &'static str, zygote: Kind) -> Self {
+    pub fn new(what: &'static str, zygote: ZygoteKind) -> Self {
         let pace = AsyncMutex::new(Pace { pause: Duration::ZERO, last: Instant::now() });
         Self { trouble: Trouble::new(what, zygote), pace, waiting: watch::Sender::new(0) }
     }
@@ -250,7 +250,7 @@ mod tests {
     use super::*;
 
     fn attempts() -> Attempts {
-        Attempts::new("test", Kind::Base)
+        Attempts::new("test", ZygoteKind::Base)
     }
 
     /// Makes failing attempts; gives the pauses before them, in milliseconds.
@@ -312,7 +312,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_last_cause_is_known_until_a_success() {
-        let trouble = Trouble::new("test", Kind::Base);
+        let trouble = Trouble::new("test", ZygoteKind::Base);
         assert_eq!(trouble.cause(), None);
         trouble.failed(&"refused");
         trouble.failed(&"full");

@@ -64,7 +64,7 @@ impl Reader {
             Err(reply) => Err(reply),
         };
         if received.is_err() {
-            forget(body).await;
+            drain(body).await;
         }
         received
     }
@@ -101,7 +101,7 @@ impl Reader {
 
 /// Reads what is still to come of the body of a request that is refused, and drops it, up to a point: most clients read
 /// an answer only when they have sent their body.
-pub async fn forget(mut body: Body) {
+pub async fn drain(mut body: Body) {
     let mut left = MAX_FORGOTTEN_BYTES;
     let rest = async {
         while let Some(Ok(frame)) = body.frame().await {

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::schema::Refusals;
 use super::{Reply, Service};
-use crate::sandbox::posture::Posture;
+use crate::sandbox::report::IsolationReport;
 
 /// Whether scripts can be run, and what confines them.
 #[derive(Serialize, ToSchema)]
@@ -24,7 +24,7 @@ struct Health<'a> {
     /// Promise by promise, what keeps it on this host.
     #[serde(flatten)]
     #[schema(value_type = Object)]
-    posture: &'a Posture,
+    posture: &'a IsolationReport,
 }
 
 #[utoipa::path(

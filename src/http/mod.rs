@@ -1,23 +1,23 @@
 //! The HTTP interface: one Router for both front doors, one file per endpoint. Status codes are known here only.
 
+mod access_log;
+mod auth;
+mod backpressure;
 mod body;
 mod check;
+pub mod client_addr;
 mod docs;
-mod entry;
 mod execute;
 mod health;
 pub mod id;
 mod index;
 mod metrics;
 mod packages;
-pub mod peer;
-mod record;
 mod reply;
 mod run;
+mod run_response;
 pub mod schema;
 mod stream;
-mod told;
-mod unread;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,7 +38,7 @@ use crate::executor::{Executor, Turn, Unavailable};
 use crate::job::{Form, Job, Limits};
 use crate::outcome::Outcome;
 use crate::telemetry::metrics::{Metrics, Vitals};
-use record::Record;
+use access_log::RequestLog;
 pub use reply::{Reply, ReplyLimit};
 
 /// Bodies above this size, bytes, take longer to parse than others should wait.
@@ -53,9 +53,9 @@ pub struct Service {
     limits: Limits,
     told_limits: packages::Limits,
     bodies: body::Reader,
-    /// Held while a large body is parsed.
+    /// TrackedChunk while a large body is parsed.
     parsing: Arc<Semaphore>,
-    unread: unread::Account,
+    unread: backpressure::PendingBytes,
     /// As many starts of zygotes as have been told of in the log.
     starts_told: AtomicU64,
 }
@@ -73,10 +73,10 @@ impl Deadline {
 }
 
 /// A job that somebody wants to be run.
-struct Call {
+struct PendingJob {
     job: Job,
     caller: Caller,
-    record: Arc<Record>,
+    record: Arc<RequestLog>,
     /// The front door's limit on the answer.
     limit: Option<ReplyLimit>,
     /// The front door's limit on the time.
@@ -100,15 +100,16 @@ impl Service {
             told_limits: packages::Limits::new(config),
             bodies: body::Reader::new(config.max_request_bytes),
             parsing: Arc::new(Semaphore::new(1)),
-            unread: unread::Account::default(),
+            unread: backpressure::PendingBytes::default(),
             starts_told: AtomicU64::new(0),
         }
     }
 
     /// Reads a request.
-    async fn call(&self, mut request: Request<Body>, form: Form) -> Result<Call, Reply> {
+    async fn call(&self, mut request: Request<Body>, form: Form) -> Result<PendingJob, Reply> {
         let extensions = request.extensions_mut();
-        let (Some(caller), Some(record)) = (extensions.remove::<Caller>(), extensions.remove::<Arc<Record>>()) else {
+        let (Some(caller), Some(record)) = (extensions.remove::<Caller>(), extensions.remove::<Arc<RequestLog>>())
+        else {
             return Err(Reply::fault());
         };
         let (limit, deadline) = (extensions.remove::<ReplyLimit>(), extensions.remove::<Deadline>());
@@ -122,7 +123,7 @@ impl Service {
             None => job,
         };
         record.job(&job, size);
-        Ok(Call { job, caller, record, limit, deadline, _held: Box::new(held) })
+        Ok(PendingJob { job, caller, record, limit, deadline, _held: Box::new(held) })
     }
 
     /// Parses a body. Large ones are parsed one at a time, beside the threads that serve all callers.
@@ -142,7 +143,7 @@ impl Service {
     }
 
     /// Runs a job to its end.
-    async fn run(&self, call: &Call) -> Result<Outcome, Unavailable> {
+    async fn run(&self, call: &PendingJob) -> Result<Outcome, Unavailable> {
         let ended = async {
             let turn = self.turn(call).await?;
             self.executor.run_in_turn(&call.job, turn, None).await
@@ -151,7 +152,7 @@ impl Service {
     }
 
     /// Waits for a caller's turn. While too many answers are unread it is not waited for, and does not come either.
-    async fn turn(&self, call: &Call) -> Result<Turn, Unavailable> {
+    async fn turn(&self, call: &PendingJob) -> Result<Turn, Unavailable> {
         self.unread.check()?;
         let latest = call.deadline.map(|deadline| deadline.0.into());
         let turn = self.executor.turn(&call.caller, &call.job, latest).await?;
@@ -187,7 +188,7 @@ pub fn router(service: Arc<Service>) -> Router {
         .routes(routes!(packages::packages))
         .routes(routes!(metrics::metrics))
         .split_for_parts();
-    let guarded = guarded.route_layer(middleware::from_fn_with_state(Arc::clone(&service), entry::admit));
+    let guarded = guarded.route_layer(middleware::from_fn_with_state(Arc::clone(&service), auth::authenticate));
     let (router, mut description) = OpenApiRouter::with_openapi(docs::Api::openapi())
         .routes(routes!(index::index))
         .routes(routes!(health::health))
@@ -199,20 +200,20 @@ pub fn router(service: Arc<Service>) -> Router {
         .merge(docs::router(&description))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
-        .layer(middleware::from_fn_with_state(Arc::clone(&service), record::note))
+        .layer(middleware::from_fn_with_state(Arc::clone(&service), access_log::log_requests))
         .layer(middleware::from_fn(id::identify))
         .with_state(service)
 }
 
 async fn not_found(request: Request<Body>) -> Reply {
     let message = format!("there is nothing at {}; GET / lists the endpoints", request.uri().path());
-    body::forget(request.into_body()).await;
+    body::drain(request.into_body()).await;
     Reply::error(StatusCode::NOT_FOUND, &message)
 }
 
 /// The Router adds the `Allow` header.
 async fn method_not_allowed(request: Request<Body>) -> Reply {
     let message = format!("{} is not allowed at {}", request.method(), request.uri().path());
-    body::forget(request.into_body()).await;
+    body::drain(request.into_body()).await;
     Reply::error(StatusCode::METHOD_NOT_ALLOWED, &message)
 }

@@ -12,7 +12,7 @@ use super::schema::Refusals;
 use super::{Reply, Service};
 use crate::config::Config;
 use crate::executor::Unavailable;
-use crate::protocol::Package;
+use crate::ipc::Package;
 
 /// What scripts have to work with.
 #[derive(Debug, Serialize, ToSchema)]

@@ -8,8 +8,8 @@ use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, Request};
 use axum::response::{IntoResponse, Response};
 
+use super::run_response::{self, RunReply};
 use super::schema::{Identity, Refusals, RunRequest};
-use super::told::{self, RunReply};
 use super::{Reply, Service, stream};
 use crate::job::Form;
 
@@ -45,7 +45,7 @@ async fn answer(service: Arc<Service>, request: Request<Body>) -> Result<Respons
         return stream::answer(service, call).await;
     }
     let outcome = service.run(&call).await?;
-    Ok(told::reply(&outcome, call.limit).timed(outcome.usage).into_response())
+    Ok(run_response::reply(&outcome, call.limit).timed(outcome.usage).into_response())
 }
 
 fn wants_events(headers: &HeaderMap) -> bool {

@@ -12,10 +12,10 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
+use super::backpressure::Reserved;
 use super::id::{self, RequestId};
-use super::unread::Reserved;
-use super::{Call, Reply, ReplyLimit, Service, told};
-use crate::executor::{Listener, Stream, Unavailable};
+use super::{PendingJob, Reply, ReplyLimit, Service, run_response};
+use crate::executor::{Stream, Subscriber, Unavailable};
 use crate::outcome::Outcome;
 
 /// More bytes than the names and line breaks of three events.
@@ -27,29 +27,34 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Runs a job and answers with its events. Who goes away ends the job.
 ///
 /// The answer begins when the job has its turn: until then it can still be refused.
-pub async fn answer(service: Arc<Service>, call: Call) -> Result<Response, Reply> {
+pub async fn answer(service: Arc<Service>, call: PendingJob) -> Result<Response, Reply> {
     let limit = call.limit;
     let (begun, has_begun) = oneshot::channel();
-    let listener = Arc::new(Listener::default());
+    let subscriber = Arc::new(Subscriber::default());
     let mut task = JoinSet::new();
     let id = RequestId::current();
-    let running = run_job(service, call, Arc::clone(&listener), begun);
+    let running = run_job(service, call, Arc::clone(&subscriber), begun);
     task.spawn(id::in_scope(id.clone(), running).in_current_span());
     if has_begun.await.is_err() {
         return Err(joined(&mut task).await.result.err().map_or_else(Reply::fault, Reply::from));
     }
-    let events = Events { listener, task, id, ended: None, is_over: false };
+    let events = Events { subscriber, task, id, ended: None, is_over: false };
     match limit {
         None => Ok(respond(events)),
         Some(limit) => events.collect(limit).await,
     }
 }
 
-async fn run_job(service: Arc<Service>, call: Call, listener: Arc<Listener>, begun: oneshot::Sender<()>) -> Ended {
+async fn run_job(
+    service: Arc<Service>,
+    call: PendingJob,
+    subscriber: Arc<Subscriber>,
+    begun: oneshot::Sender<()>,
+) -> Ended {
     let ended = async {
         let turn = service.turn(&call).await?;
         let _ = begun.send(());
-        service.executor.run_in_turn(&call.job, turn, Some(&listener)).await
+        service.executor.run_in_turn(&call.job, turn, Some(&subscriber)).await
     };
     let result = call.record.ended(ended.await);
     let reserved = result.as_ref().ok().map(|outcome| service.unread.reserve(outcome.bytes()));
@@ -70,7 +75,7 @@ async fn joined(task: &mut JoinSet<Ended>) -> Ended {
 
 /// What happens to a job. The job is ended when this is dropped.
 struct Events {
-    listener: Arc<Listener>,
+    subscriber: Arc<Subscriber>,
     task: JoinSet<Ended>,
     id: RequestId,
     /// How it ended, until that is told.
@@ -92,12 +97,12 @@ impl Events {
         if self.ended.is_none() {
             tokio::select! {
                 biased;
-                (stream, text) = self.listener.wait_for_news() => return Some(Happening::Printed(stream, text)),
+                (stream, text) = self.subscriber.wait_for_chunk() => return Some(Happening::Printed(stream, text)),
                 ended = joined(&mut self.task) => self.ended = Some(ended),
             }
         }
         // The last words may have come while the end was waited for.
-        if let Some((stream, text)) = self.listener.news() {
+        if let Some((stream, text)) = self.subscriber.next_chunk() {
             return Some(Happening::Printed(stream, text));
         }
         self.is_over = true;
@@ -109,7 +114,7 @@ impl Events {
             Happening::Printed(stream, text) => printed(stream, &text),
             Happening::Ended(Ok(outcome)) => {
                 let id = self.id.clone();
-                event("outcome", &id::in_scope(id, async { told::reply(&outcome, None) }).await)
+                event("outcome", &id::in_scope(id, async { run_response::reply(&outcome, None) }).await)
             }
             Happening::Ended(Err(reason)) => event("error", &Reply::from(reason)),
         };
@@ -136,14 +141,14 @@ impl Events {
 
 /// The events of an outcome, as much of them as there is room for.
 fn together(outcome: &Outcome, printed: String, limit: ReplyLimit) -> String {
-    let whole = printed + &line("outcome", &told::reply(outcome, None).text());
+    let whole = printed + &line("outcome", &run_response::reply(outcome, None).text());
     if limit.size_of(whole.as_bytes()) <= limit.bytes {
         return whole;
     }
     // What was printed is in the body twice.
-    let without = told::size_without_streams(outcome, limit);
+    let without = run_response::size_without_streams(outcome, limit);
     let half = ReplyLimit { bytes: without + limit.bytes.saturating_sub(without + FRAMES) / 2, ..limit };
-    let fitted = told::fit(outcome, half);
+    let fitted = run_response::fit(outcome, half);
     let streams = [(Stream::Stdout, &fitted.stdout), (Stream::Stderr, &fitted.stderr)];
     let printed: String = streams.into_iter().map(|(stream, text)| line(name(stream), &json(text))).collect();
     printed + &line("outcome", &fitted.reply.text())

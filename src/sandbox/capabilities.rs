@@ -1,4 +1,4 @@
-//! Capabilities (capabilities(7)): a worker has none and can get none; a guard keeps what watching memory takes.
+//! Capabilities (capabilities(7)): a worker has none and can get none; a monitor keeps what watching memory takes.
 
 use rustix::io::Errno;
 use rustix::thread::{
@@ -46,9 +46,9 @@ pub fn has_any() -> rustix::io::Result<bool> {
     Ok(!(effective | permitted | inheritable).is_empty())
 }
 
-/// Leaves a guard what it takes to read its workers' memory figures, to make the next worker's scratch space, and to let
-/// that one give its own user namespace a user who is root in the guard's (user_namespaces(7), since Linux 5.12).
-pub fn keep_for_guard() -> Result<(), SandboxError> {
+/// Leaves a monitor what it takes to read its workers' memory figures, to make the next worker's scratch space, and to let
+/// that one give its own user namespace a user who is root in the monitor's (user_namespaces(7), since Linux 5.12).
+pub fn keep_for_monitor() -> Result<(), SandboxError> {
     keep(CapabilitySet::SYS_PTRACE | CapabilitySet::SYS_ADMIN | CapabilitySet::SETFCAP)
 }
 

@@ -28,7 +28,7 @@ pub fn hide_from_tracers() -> Result<(), SandboxError> {
 }
 
 /// Runs `action` while the process may use the files that /proc has of it, which `mechanism` needs.
-pub fn while_shown<T>(
+pub fn with_dumpable<T>(
     mechanism: Mechanism,
     action: impl FnOnce() -> Result<T, SandboxError>,
 ) -> Result<T, SandboxError> {
@@ -51,14 +51,14 @@ pub fn is_hidden_for_good() -> bool {
     is_hidden() && set_dumpable_behavior(DumpableBehavior::NotDumpable).is_err()
 }
 
-/// Hides a worker, or shows it to its guard, who must be able to count what it uses and without a user namespace has no
+/// Hides a worker, or shows it to its monitor, who must be able to count what it uses and without a user namespace has no
 /// right to look into hidden processes. There, Landlock and the filter keep other workers from making use of it; its own
-/// guard, its zygote and the service stay hidden.
-pub fn expose_to(policy: &Policy) -> Result<(), SandboxError> {
-    let counted_by_guard =
+/// monitor, its zygote and the service stay hidden.
+pub fn set_worker_dumpable(policy: &Policy) -> Result<(), SandboxError> {
+    let counted_by_monitor =
         !policy.has(Mechanism::Namespaces) && policy.has(Mechanism::Landlock) && policy.has(Mechanism::Seccomp);
     // One that cannot be shown is counted from outside, by what /proc tells everybody.
-    if counted_by_guard && !is_hidden_for_good() {
+    if counted_by_monitor && !is_hidden_for_good() {
         set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(failed("prctl PR_SET_DUMPABLE"))
     } else {
         hide_from_tracers()

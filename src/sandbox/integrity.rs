@@ -8,23 +8,23 @@ use std::fs;
 use rustix::io::Errno;
 use rustix::process::Pid;
 
-use crate::sys::{Standing, set_processors, set_slice, standing};
+use crate::sys::{SchedulingAttributes, scheduling_attributes, set_processors, set_slice};
 
 /// What other processes of this user could have changed about this one.
 #[derive(Debug, Clone)]
-pub struct Integrity(Vec<(i32, Standing)>);
+pub struct Integrity(Vec<(i32, SchedulingAttributes)>);
 
 impl Integrity {
     /// Of a process that has one thread, and may have no /proc to find it in.
     pub fn of_this_thread() -> Self {
-        Self(vec![(0, standing(None))])
+        Self(vec![(0, scheduling_attributes(None))])
     }
 
     /// Of this process and all its threads.
     pub fn of_this_process() -> Self {
         let threads = fs::read_dir("/proc/self/task").into_iter().flatten();
         let numbers = threads.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        Self(numbers.map(|number| (number, standing(Pid::from_raw(number)))).collect())
+        Self(numbers.map(|number| (number, scheduling_attributes(Pid::from_raw(number)))).collect())
     }
 
     /// Compares every thread that is in both, and leaves out what the kernel changes by itself. The runtime may have started
@@ -39,7 +39,7 @@ impl Integrity {
     }
 }
 
-fn stands_as(thread: Option<Pid>, now: &Standing, then: &Standing) -> bool {
+fn stands_as(thread: Option<Pid>, now: &SchedulingAttributes, then: &SchedulingAttributes) -> bool {
     now.figures == then.figures
         && (now.processors == then.processors || host_has_changed_processors(thread, now, then))
         && (now.slice == then.slice || is_slice_of_kernel(thread, now))
@@ -47,21 +47,21 @@ fn stands_as(thread: Option<Pid>, now: &Standing, then: &Standing) -> bool {
 
 /// Tells the host's doing from a script's by setting the processors back: the kernel gives back what a script has taken, and not
 /// what the host has taken. Additional processors do no harm.
-fn host_has_changed_processors(thread: Option<Pid>, now: &Standing, then: &Standing) -> bool {
+fn host_has_changed_processors(thread: Option<Pid>, now: &SchedulingAttributes, then: &SchedulingAttributes) -> bool {
     let has_lost_none = then.processors.iter().zip(&now.processors).all(|(then, now)| then & now == *then);
     if has_lost_none {
         return true;
     }
     match set_processors(thread, &then.processors) {
-        Ok(()) => standing(thread).processors != then.processors,
+        Ok(()) => scheduling_attributes(thread).processors != then.processors,
         // There is none of them left.
         Err(error) => Errno::from_io_error(&error) == Some(Errno::INVAL),
     }
 }
 
 /// Tells a time slice that the kernel has chosen from a script's by having the kernel choose again.
-fn is_slice_of_kernel(thread: Option<Pid>, now: &Standing) -> bool {
-    set_slice(thread, 0).is_ok() && standing(thread).slice == now.slice
+fn is_slice_of_kernel(thread: Option<Pid>, now: &SchedulingAttributes) -> bool {
+    set_slice(thread, 0).is_ok() && scheduling_attributes(thread).slice == now.slice
 }
 
 #[cfg(test)]
@@ -96,27 +96,27 @@ mod tests {
     #[test]
     fn processors_that_a_script_has_taken_are_found_out() {
         let _alone = alone();
-        let then = standing(None);
+        let then = scheduling_attributes(None);
         let first = then.processors.iter().position(|word| *word != 0).unwrap();
         let mut one = [0; 16];
         one[first] = then.processors[first] & then.processors[first].wrapping_neg();
         assert_ne!(one, then.processors, "this test takes two processors");
         set_processors(None, &one).unwrap();
-        assert!(!stands_as(None, &standing(None), &then));
-        assert_eq!(standing(None).processors, then.processors, "they are taken back");
+        assert!(!stands_as(None, &scheduling_attributes(None), &then));
+        assert_eq!(scheduling_attributes(None).processors, then.processors, "they are taken back");
     }
 
     #[test]
     fn processors_that_the_host_has_changed_are_no_scripts_doing() {
         let _alone = alone();
-        let now = standing(None);
+        let now = scheduling_attributes(None);
         // The last one that the kernel can name, which no machine has: as if it had been unplugged.
         let mut unplugged = [0; 16];
         unplugged[15] = 1 << 63;
         let mut one_more = now.processors;
         one_more[15] |= 1 << 63;
         for before in [one_more, unplugged, [0; 16]] {
-            let then = Standing { processors: before, ..now.clone() };
+            let then = SchedulingAttributes { processors: before, ..now.clone() };
             assert!(stands_as(None, &now, &then), "{before:x?}");
         }
     }
@@ -124,12 +124,12 @@ mod tests {
     #[test]
     fn a_time_slice_that_a_script_has_chosen_is_found_out_and_another_of_the_kernels_is_not() {
         let _alone = alone();
-        let now = standing(None);
-        let then = Standing { slice: now.slice + 1, ..now.clone() };
+        let now = scheduling_attributes(None);
+        let then = SchedulingAttributes { slice: now.slice + 1, ..now.clone() };
         assert!(stands_as(None, &now, &then), "it depends on the number of processors");
         set_slice(None, 50_000_000).unwrap();
         // Before Linux 6.12 there is none to be chosen.
-        let chosen = standing(None);
+        let chosen = scheduling_attributes(None);
         assert_eq!(stands_as(None, &chosen, &now), chosen.slice == now.slice);
     }
 }

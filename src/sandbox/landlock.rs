@@ -9,7 +9,7 @@ use landlock::{
 };
 
 use super::policy::{DEVICES, SHARED_MEMORY};
-use super::{Mechanism, Place, Policy, SandboxError, capabilities};
+use super::{Mechanism, Policy, SandboxError, WorkerPaths, capabilities};
 
 /// The newest version whose rights are asked for. An older kernel enforces what it knows: file access at the least.
 const NEWEST: ABI = ABI::V6;
@@ -30,7 +30,7 @@ pub struct Rules {
 
 impl Rules {
     /// Reading the runtime; writing in the scratch space; no network; no signal or abstract socket to the outside.
-    pub fn make(policy: &Policy, place: &Place) -> Result<Self, SandboxError> {
+    pub fn make(policy: &Policy, place: &WorkerPaths) -> Result<Self, SandboxError> {
         let failed = |reason: &str| SandboxError::at(Mechanism::Landlock, "landlock_create_ruleset")(reason);
         let oldest = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
         // Without the first version there is no Landlock at all, and that must not pass in silence.
@@ -64,7 +64,11 @@ impl AsFd for Rules {
     }
 }
 
-fn ruleset(oldest: Ruleset, policy: &Policy, place: &Place) -> Result<RulesetCreated, Box<dyn std::error::Error>> {
+fn ruleset(
+    oldest: Ruleset,
+    policy: &Policy,
+    place: &WorkerPaths,
+) -> Result<RulesetCreated, Box<dyn std::error::Error>> {
     let read = AccessFs::from_read(ABI::V1);
     let scratch = AccessFs::from_all(NEWEST) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
     let device = AccessFs::ReadFile | AccessFs::WriteFile;

@@ -1,9 +1,9 @@
 //! What a worker is locked into. `promise` says what an operator can rely on, [`policy`] what is wanted, as plain data;
-//! each other file applies one mechanism. [`probe`] breaks into each of them, [`posture`] says what came of it.
+//! each other file applies one mechanism. [`probe`] breaks into each of them, [`report`] says what came of it.
 //!
-//! The order in which they are applied stands in [`crate::zygote`]: namespaces and root once per zygote; scratch, a
-//! PID namespace and a guard per worker; then, in the worker itself, [`lock_in`]; the seal when the job is known; and
-//! after the job, in the guard, the sweep.
+//! The order in which they are applied stands in [`crate::process`]: namespaces and root once per zygote; scratch, a
+//! PID namespace and a monitor per worker; then, in the worker itself, [`lock_in`]; the seal when the job is known; and
+//! after the job, in the monitor, the sweep.
 
 mod capabilities;
 pub mod cgroup;
@@ -13,10 +13,10 @@ mod landlock;
 mod mechanism;
 mod namespaces;
 pub mod policy;
-pub mod posture;
 pub mod privileges;
 pub mod probe;
 mod promise;
+pub mod report;
 mod rlimits;
 mod root;
 mod scratch;
@@ -27,22 +27,22 @@ pub mod watchdog;
 
 use std::path::PathBuf;
 
-pub use capabilities::keep_for_guard;
+pub use capabilities::keep_for_monitor;
 pub use dumpable::hide_from_tracers;
 pub use landlock::Rules;
 pub use mechanism::{Mechanism, Mechanisms, SandboxError, join, split};
-pub use namespaces::{FreshNumbers, GUARD_NAMESPACES, enter_zygote_namespaces, renew_ipc_namespace};
+pub use namespaces::{LastPid, MONITOR_NAMESPACES, enter_zygote_namespaces, renew_ipc_namespace};
 pub use policy::Policy;
-pub use promise::{Promise, choose, take_away};
-pub use rlimits::{Score, limit_cpu, limit_stack, offer_to_oom_killer};
+pub use promise::{Promise, remove_with_dependents, select_mechanisms};
+pub use rlimits::{OomScore, limit_cpu, limit_stack, set_oom_score};
 pub use root::{Proc, mount_workers_proc, switch_root};
 pub use scratch::{Owner, Scratch, empty_tmp, find_parent, remove_abandoned};
 pub use seal::close as seal;
-pub use seccomp::{Filter, Surroundings};
+pub use seccomp::{Filter, Isolation};
 
 /// Where a worker finds its files.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct WorkerPaths {
     /// The runtime: the root directory, or where it lies on the host.
     pub runtime: PathBuf,
     pub scratch: PathBuf,
@@ -68,10 +68,10 @@ pub fn lock_in(policy: &Policy, rules: Option<&Rules>, filter: &Filter, examine:
     // These two were applied before the fork.
     step(Mechanism::Root, &mut || Ok(()));
     step(Mechanism::Scratch, &mut || Ok(()));
-    step(Mechanism::Rlimits, &mut || rlimits::stand_back().and_then(|()| rlimits::apply(policy)));
+    step(Mechanism::Rlimits, &mut || rlimits::lower_priority().and_then(|()| rlimits::apply(policy)));
     step(Mechanism::Capabilities, &mut capabilities::drop_all);
     step(Mechanism::Nproc, &mut || rlimits::limit_processes(policy));
-    step(Mechanism::Dumpable, &mut || dumpable::expose_to(policy));
+    step(Mechanism::Dumpable, &mut || dumpable::set_worker_dumpable(policy));
     let no_rules = || SandboxError::at(Mechanism::Landlock, "landlock_restrict_self")("there are no rules");
     step(Mechanism::Landlock, &mut || rules.ok_or_else(no_rules)?.enforce());
     let alone = policy.has(Mechanism::Namespaces);

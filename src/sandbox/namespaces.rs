@@ -2,7 +2,7 @@
 //!
 //! A zygote has its own user, mount, PID, network, IPC and UTS namespaces: it is the init process of everything that
 //! it forks, so that nothing survives it, and the network namespace has no interface but a loopback that is down.
-//! Each guard has a mount and a PID namespace of its own, in which it makes one worker after the other, each with an IPC
+//! Each monitor has a mount and a PID namespace of its own, in which it makes one worker after the other, each with an IPC
 //! namespace and, when all mounts are made, a user namespace in which it is nobody special. The network and UTS
 //! namespaces are shared by the workers of a zygote: making and destroying a network namespace costs more than everything
 //! else together, and no worker can open a socket to reach another.
@@ -19,8 +19,8 @@ use rustix::thread::UnshareFlags;
 use super::{Mechanism, SandboxError, dumpable};
 use crate::sys;
 
-/// The namespaces that each guard has for itself from its first instruction.
-pub const GUARD_NAMESPACES: UnshareFlags = UnshareFlags::NEWNS.union(UnshareFlags::NEWPID);
+/// The namespaces that each monitor has for itself from its first instruction.
+pub const MONITOR_NAMESPACES: UnshareFlags = UnshareFlags::NEWNS.union(UnshareFlags::NEWPID);
 
 /// Leaves the host's namespaces. The process is root in the new user namespace, and its first child is the init
 /// process of the new PID namespace.
@@ -53,9 +53,9 @@ pub fn renew_ipc_namespace() -> Result<(), SandboxError> {
 /// Lets the process numbers of a PID namespace begin anew, so that a worker cannot tell from its own how many there were
 /// before it. The file means the namespace of whoever writes to it (proc_sys_kernel(5), ns_last_pid), but has to be opened
 /// while /proc still has it.
-pub struct FreshNumbers(OwnedFd);
+pub struct LastPid(OwnedFd);
 
-impl FreshNumbers {
+impl LastPid {
     /// `None` where the kernel does not offer it.
     pub fn open() -> Option<Self> {
         let flags = OFlags::WRONLY | OFlags::CLOEXEC;
@@ -68,13 +68,13 @@ impl FreshNumbers {
     }
 }
 
-impl AsFd for FreshNumbers {
+impl AsFd for LastPid {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
 
-impl From<OwnedFd> for FreshNumbers {
+impl From<OwnedFd> for LastPid {
     fn from(opened: OwnedFd) -> Self {
         Self(opened)
     }
@@ -84,7 +84,7 @@ fn enter(namespaces: UnshareFlags, id: u32) -> Result<(), SandboxError> {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
     sys::unshare(namespaces).map_err(failed("unshare"))?;
     // The files of a process that is not dumpable belong to root, who is another user here if the process was forked.
-    dumpable::while_shown(Mechanism::Namespaces, || {
+    dumpable::with_dumpable(Mechanism::Namespaces, || {
         // An unprivileged process must give up setgroups(2) before it may map a group (user_namespaces(7)): where this
         // fails, the last step does. gVisor has no such rule, and no such file.
         let _ = write("/proc/self/setgroups", "deny");

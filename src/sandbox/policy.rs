@@ -21,7 +21,7 @@ pub const SHARED_MEMORY: &str = "/dev/shm";
 /// process's account shows.
 pub const DEVICES: [&str; 4] = ["null", "full", "random", "urandom"];
 
-/// How much more a worker is niced than the service and its guard, which must get their turn however busy it is.
+/// How much more a worker is niced than the service and its monitor, which must get their turn however busy it is.
 pub const NICENESS: i32 = 5;
 
 /// Main threads get this much stack, and the C library gives threads of Python as much; bytes.

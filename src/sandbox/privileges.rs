@@ -79,7 +79,7 @@ pub fn give_up(runtime: &Path, without: &Mechanisms) -> Result<Installation, Pre
 }
 
 fn switched_off(mechanism: Mechanism) -> SandboxError {
-    SandboxError::at(mechanism, "EXECUTOR_WITHOUT")("not wanted")
+    SandboxError::at(mechanism, "EXECUTOR_DISABLED_MECHANISMS")("not wanted")
 }
 
 /// Closes the service's memory to other processes: by asking the kernel, or by starting again from an execute-only file.

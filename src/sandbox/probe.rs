@@ -16,7 +16,7 @@ use rustix::process::{Pid, Resource, Rlimit, chroot, getppid, getrlimit, setrlim
 use rustix::thread::UnshareFlags;
 
 use super::policy::{SCRATCH, SHARED_MEMORY};
-use super::{Mechanism, Place, Policy, SandboxError, capabilities};
+use super::{Mechanism, Policy, SandboxError, WorkerPaths, capabilities};
 use crate::sys;
 
 /// An address that is nobody's (RFC 5737).
@@ -29,7 +29,7 @@ const OTHER_TEMPORARY: &str = "/var/tmp";
 const AF_ALG: AddressFamily = AddressFamily::from_raw(38);
 
 /// Tries to break a mechanism that has just been applied. Gives how that succeeded.
-pub fn breach(mechanism: Mechanism, policy: &Policy, place: &Place) -> Option<SandboxError> {
+pub fn breach(mechanism: Mechanism, policy: &Policy, place: &WorkerPaths) -> Option<SandboxError> {
     let found = match mechanism {
         Mechanism::Namespaces => reaches_out(),
         Mechanism::Root => writes_to_root(place),
@@ -40,7 +40,7 @@ pub fn breach(mechanism: Mechanism, policy: &Policy, place: &Place) -> Option<Sa
         Mechanism::Landlock => passes_landlock(policy, place),
         Mechanism::Seccomp => passes_filter(),
         Mechanism::Seal => opens_something(),
-        // Looked at where they are applied: by `inherited`, the zygote, its worker, the guard and `cgroup`.
+        // Looked at where they are applied: by `inherited`, the zygote, its worker, the monitor and `cgroup`.
         Mechanism::Nproc
         | Mechanism::Descriptors
         | Mechanism::Environment
@@ -84,7 +84,7 @@ fn reaches_out() -> Option<String> {
     connect(&socket, &NOBODY).is_ok().then(|| "there is a route to the network".to_owned())
 }
 
-fn writes_to_root(place: &Place) -> Option<String> {
+fn writes_to_root(place: &WorkerPaths) -> Option<String> {
     if !place.runtime.join("usr/bin/python3.13").exists() {
         return Some("the runtime is not the root directory".to_owned());
     }
@@ -122,7 +122,7 @@ fn uses_right() -> bool {
     chroot("/").is_ok()
 }
 
-/// The parent is the guard. Where it is all that can be seen, its environment may be: it is the script's own, and gVisor
+/// The parent is the monitor. Where it is all that can be seen, its environment may be: it is the script's own, and gVisor
 /// hides no environment from a process of the same user.
 fn reads_parent(policy: &Policy) -> Option<String> {
     let parent = getppid()?;
@@ -141,7 +141,7 @@ fn reads_memory(process: Pid) -> bool {
 
 /// In the runtime as root everything can be read; there, it is the device that Landlock refuses (EACCES), before the kernel looks
 /// for the right to make one (EPERM).
-fn passes_landlock(policy: &Policy, place: &Place) -> Option<String> {
+fn passes_landlock(policy: &Policy, place: &WorkerPaths) -> Option<String> {
     if policy.has(Mechanism::Root) {
         let made = make_device(&place.scratch);
         return (made != Err(Errno::ACCESS)).then(|| format!("a device can be asked for: {made:?}"));
@@ -193,7 +193,7 @@ mod tests {
         let scratch = std::env::temp_dir().join(format!("py-executor-test-{}", std::process::id()));
         fs::create_dir(&scratch).unwrap();
         let policy = Policy::of(&[Mechanism::Root, Mechanism::Landlock]);
-        let place = Place { runtime: "/".into(), scratch: scratch.clone() };
+        let place = WorkerPaths { runtime: "/".into(), scratch: scratch.clone() };
         without_rights(|| {
             assert_eq!(make_device(&scratch), Err(Errno::PERM), "it is not for everybody");
             let found = passes_landlock(&policy, &place);

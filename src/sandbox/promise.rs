@@ -70,7 +70,7 @@ impl Promise {
 
     /// How a mechanism serves this promise; `None` if it does not.
     #[rustfmt::skip]
-    pub fn how(self, mechanism: Mechanism) -> Option<&'static str> {
+    pub fn explain(self, mechanism: Mechanism) -> Option<&'static str> {
         use Mechanism as M;
         Some(match (self, mechanism) {
             (Self::NoNetwork, M::Namespaces) => "a network namespace without a network",
@@ -112,7 +112,7 @@ impl Promise {
 ///
 /// The sweep does without namespaces what they would do. The seal is the last resort, because it takes files, threads
 /// and processes from a script: it is used only if it keeps a promise that nothing else keeps.
-pub fn choose(offered: &Mechanisms, without: &Mechanisms) -> Mechanisms {
+pub fn select_mechanisms(offered: &Mechanisms, without: &Mechanisms) -> Mechanisms {
     let mut chosen: Mechanisms = offered.difference(without).copied().collect();
     chosen.remove(&Mechanism::Seal);
     let add = |chosen: &mut Mechanisms, mechanism| {
@@ -134,10 +134,10 @@ fn without_sweep(mechanisms: &Mechanisms) -> Mechanisms {
 }
 
 /// Takes a mechanism away, and all that needs it.
-pub fn take_away(mechanisms: &mut Mechanisms, mechanism: Mechanism) {
+pub fn remove_with_dependents(mechanisms: &mut Mechanisms, mechanism: Mechanism) {
     mechanisms.remove(&mechanism);
     for dependent in mechanism.needed_by() {
-        take_away(mechanisms, *dependent);
+        remove_with_dependents(mechanisms, *dependent);
     }
 }
 
@@ -148,7 +148,7 @@ mod tests {
     fn all_but(missing: &[Mechanism]) -> Mechanisms {
         let mut mechanisms = Mechanisms::from(Mechanism::ALL);
         for mechanism in missing {
-            take_away(&mut mechanisms, *mechanism);
+            remove_with_dependents(&mut mechanisms, *mechanism);
         }
         mechanisms
     }
@@ -161,13 +161,13 @@ mod tests {
     fn every_host_of_the_design_keeps_every_promise() {
         use Mechanism::{Capabilities, Landlock, Namespaces, Seal, Seccomp, Sweep};
         let none = Mechanisms::new();
-        let linux = choose(&all_but(&[]), &none);
+        let linux = select_mechanisms(&all_but(&[]), &none);
         assert!(kept(&linux) && !linux.contains(&Seal) && !linux.contains(&Sweep));
-        let gvisor = choose(&all_but(&[Landlock]), &none);
+        let gvisor = select_mechanisms(&all_but(&[Landlock]), &none);
         assert!(kept(&gvisor) && !gvisor.contains(&Seal));
-        let container = choose(&all_but(&[Namespaces]), &none);
+        let container = select_mechanisms(&all_but(&[Namespaces]), &none);
         assert!(kept(&container) && !container.contains(&Seal) && container.contains(&Sweep));
-        let lambda = choose(&all_but(&[Namespaces, Landlock, Seccomp, Capabilities]), &none);
+        let lambda = select_mechanisms(&all_but(&[Namespaces, Landlock, Seccomp, Capabilities]), &none);
         assert!(kept(&lambda) && lambda.contains(&Seal) && lambda.contains(&Sweep));
     }
 
@@ -175,13 +175,14 @@ mod tests {
     fn what_nothing_replaces_breaks_a_promise() {
         use Mechanism::{Descriptors, Dumpable, Environment, Rlimits, Watchdog};
         for mechanism in [Environment, Descriptors, Dumpable, Rlimits, Watchdog] {
-            assert!(!kept(&choose(&all_but(&[mechanism]), &Mechanisms::new())), "{mechanism}");
+            assert!(!kept(&select_mechanisms(&all_but(&[mechanism]), &Mechanisms::new())), "{mechanism}");
         }
     }
 
     #[test]
     fn the_seal_is_the_last_resort() {
-        let without = |mechanisms: &[Mechanism]| choose(&all_but(&[]), &mechanisms.iter().copied().collect());
+        let without =
+            |mechanisms: &[Mechanism]| select_mechanisms(&all_but(&[]), &mechanisms.iter().copied().collect());
         assert!(without(&[Mechanism::Seccomp]).contains(&Mechanism::Seal));
         assert!(!without(&[Mechanism::Seccomp, Mechanism::Seal]).contains(&Mechanism::Seal));
         // It would not help here.
@@ -191,7 +192,7 @@ mod tests {
     #[test]
     fn every_mechanism_serves_a_promise() {
         for mechanism in Mechanism::ALL {
-            assert!(Promise::ALL.iter().any(|promise| promise.how(mechanism).is_some()), "{mechanism}");
+            assert!(Promise::ALL.iter().any(|promise| promise.explain(mechanism).is_some()), "{mechanism}");
         }
     }
 }

@@ -41,11 +41,11 @@ pub fn limit_stack() -> Result<(), SandboxError> {
 }
 
 /// Puts a process, and all that comes of it, in line for the kernel's out-of-memory killer before the service; a worker
-/// stands before its guard and its zygote (proc_pid_oom_score_adj(5)).
-pub fn offer_to_oom_killer(score: Score) -> Result<(), SandboxError> {
+/// stands before its monitor and its zygote (proc_pid_oom_score_adj(5)).
+pub fn set_oom_score(score: OomScore) -> Result<(), SandboxError> {
     let text: &[u8] = match score {
-        Score::Zygote => b"500",
-        Score::Worker => b"1000",
+        OomScore::Zygote => b"500",
+        OomScore::Worker => b"1000",
     };
     let file = std::fs::OpenOptions::new().write(true).open("/proc/self/oom_score_adj");
     file.and_then(|mut file| file.write_all(text))
@@ -54,13 +54,13 @@ pub fn offer_to_oom_killer(score: Score) -> Result<(), SandboxError> {
 
 /// Who is offered to the out-of-memory killer.
 #[derive(Debug, Clone, Copy)]
-pub enum Score {
+pub enum OomScore {
     Zygote,
     Worker,
 }
 
-/// Puts a worker behind the service and its guard: for processor time, and for memory.
-pub fn stand_back() -> Result<(), SandboxError> {
+/// Puts a worker behind the service and its monitor: for processor time, and for memory.
+pub fn lower_priority() -> Result<(), SandboxError> {
     let failed = |step| SandboxError::at(Mechanism::Rlimits, step);
     let niceness = rustix::process::getpriority_process(None).map_err(failed("getpriority"))?;
     rustix::process::setpriority_process(None, niceness + NICENESS).map_err(failed("setpriority"))?;
@@ -68,7 +68,7 @@ pub fn stand_back() -> Result<(), SandboxError> {
     if dumpable::is_hidden_for_good() {
         return Ok(());
     }
-    dumpable::while_shown(Mechanism::Rlimits, || offer_to_oom_killer(Score::Worker))
+    dumpable::with_dumpable(Mechanism::Rlimits, || set_oom_score(OomScore::Worker))
 }
 
 /// Bounds the CPU time of the process by what all processors can do in the job's wall-clock time: threads must not end a

@@ -53,7 +53,7 @@ pub fn switch_root(program: &OwnedFd) -> Result<OwnedFd, SandboxError> {
     Ok(program)
 }
 
-/// Mounts the /proc that a guard's workers see.
+/// Mounts the /proc that a monitor's workers see.
 pub fn mount_workers_proc(policy: &Policy) -> Result<(), SandboxError> {
     mount_proc(c"/proc", WORKERS_PROC)?;
     read_links_of_proc()?;
@@ -90,12 +90,12 @@ fn read_links_of_proc() -> Result<(), SandboxError> {
     Ok(())
 }
 
-/// Options of the zygotes' /proc, which no script sees: each guard covers it. It must be a whole one, because the kernel lets a
-/// guard mount another one only where it finds a whole one. Until Linux 7.1 one with `subset=pid` passed for that.
+/// Options of the zygotes' /proc, which no script sees: each monitor covers it. It must be a whole one, because the kernel lets a
+/// monitor mount another one only where it finds a whole one. Until Linux 7.1 one with `subset=pid` passed for that.
 const WHOLE_PROC: &CStr = c"hidepid=ptraceable";
 
 /// Options of the /proc that scripts see. It is without what is not about processes: no kernel settings, no machine figures; and
-/// a process sees only those that it could trace: a script its own, and not its guard.
+/// a process sees only those that it could trace: a script its own, and not its monitor.
 const WORKERS_PROC: &CStr = c"subset=pid,hidepid=ptraceable";
 
 /// Mounts /proc for this PID namespace, with these options if the kernel knows them (Linux 5.8). A PID namespace without one
@@ -110,7 +110,7 @@ fn mount_proc(target: &CStr, options: &CStr) -> Result<(), SandboxError> {
 }
 
 /// Covers what scripts shall not read in /proc where Landlock does not keep them from it, and what gVisor shows in spite of
-/// the options: the guard, which is process 1, and the kernel's settings. The guard's own look does not need them.
+/// the options: the monitor, which is process 1, and the kernel's settings. The monitor's own look does not need them.
 fn hide_in_proc() -> Result<(), SandboxError> {
     let failed = |step: &str| SandboxError::at(Mechanism::Root, &format!("cover {step}"));
     let flags = NO_PRIVILEGES | MountFlags::NOEXEC | MountFlags::RDONLY;

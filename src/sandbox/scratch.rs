@@ -29,7 +29,7 @@ use tree::{counted, empty, open_directory};
 /// with the longest name (704), three nodes of a tree for a page far behind its beginning (1,752), and what record locks leave.
 const INODE_BYTES: u64 = 3584;
 
-/// One worker's scratch space, as its guard sees it.
+/// One worker's scratch space, as its monitor sees it.
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,

@@ -20,10 +20,10 @@ use tokio::task::JoinSet;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::pace::{Pace, Paced};
+use super::activity::{Activity, TrackedStream};
 use crate::config::Config;
-use crate::http::peer::{Peer, UntilSent};
-use crate::telemetry::metrics::{Cut, Metrics};
+use crate::http::client_addr::{ClientAddr, WriteTracker};
+use crate::telemetry::metrics::{CloseReason, Metrics};
 
 /// How often it is looked whether a connection gets on.
 const LOOK: Duration = Duration::from_secs(5);
@@ -61,7 +61,7 @@ struct Shared {
 /// A connection, as others see it.
 #[derive(Clone)]
 struct Open {
-    pace: Arc<Pace>,
+    activity: Arc<Activity>,
     displaced: Arc<Notify>,
 }
 
@@ -135,11 +135,11 @@ impl Connections {
 
 impl Shared {
     async fn serve(self: Arc<Self>, number: u64, stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
-        let open = Open { pace: Pace::new(), displaced: Arc::default() };
+        let open = Open { activity: Activity::new(), displaced: Arc::default() };
         let _listed = Listed::new(&self, number, open.clone());
-        let (answering, pace) = (Arc::clone(&self), Arc::clone(&open.pace));
-        let service = service_fn(move |request| answering.answer(request, peer, &pace));
-        let io = TokioIo::new(Paced { stream, pace: Arc::clone(&open.pace) });
+        let (answering, activity) = (Arc::clone(&self), Arc::clone(&open.activity));
+        let service = service_fn(move |request| answering.answer(request, peer, &activity));
+        let io = TokioIo::new(TrackedStream { stream, activity: Arc::clone(&open.activity) });
         let mut connection = std::pin::pin!(self.protocol.serve_connection(io, service));
         let mut is_stopping = false;
         let mut look = tokio::time::interval(LOOK);
@@ -152,8 +152,8 @@ impl Shared {
                     if let Err(error) = ended {
                         debug!(%error, "a connection failed");
                     }
-                    if open.pace.is_flooded() {
-                        self.metrics.connection_cut(Cut::Flood);
+                    if open.activity.is_flooded() {
+                        self.metrics.connection_cut(CloseReason::Flood);
                     }
                     return;
                 }
@@ -161,8 +161,8 @@ impl Shared {
                     is_stopping = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = open.displaced.notified() => return self.metrics.connection_cut(Cut::Displaced),
-                _ = look.tick() => if let Some(fault) = open.pace.fault(self.idle, Instant::now()) {
+                () = open.displaced.notified() => return self.metrics.connection_cut(CloseReason::Displaced),
+                _ = look.tick() => if let Some(fault) = open.activity.close_reason(self.idle, Instant::now()) {
                     return self.metrics.connection_cut(fault);
                 },
             }
@@ -173,26 +173,26 @@ impl Shared {
         &self,
         request: Request<Incoming>,
         peer: SocketAddr,
-        pace: &Arc<Pace>,
+        activity: &Arc<Activity>,
     ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
-        let (asked, pace) = (pace.ask(), Arc::clone(pace));
+        let (asked, activity) = (activity.ask(), Arc::clone(activity));
         let mut request = request.map(|body| {
             Body::new(body.map_frame(move |frame| {
                 if frame.data_ref().is_some_and(|data| !data.is_empty()) {
-                    pace.took_body();
+                    activity.took_body();
                 }
                 frame
             }))
         });
-        request.extensions_mut().insert(Peer(peer.ip()));
-        request.extensions_mut().insert(UntilSent::new(asked));
+        request.extensions_mut().insert(ClientAddr(peer.ip()));
+        request.extensions_mut().insert(WriteTracker::new(asked));
         self.router.clone().oneshot(request)
     }
 
     /// Tells the connection that has been idle for longest to end. False: none has been for long enough.
     fn displace(&self) -> bool {
         let mut open = self.lock();
-        let idle = open.iter().filter_map(|(number, open)| Some((open.pace.idle_since()?, *number)));
+        let idle = open.iter().filter_map(|(number, open)| Some((open.activity.idle_since()?, *number)));
         let Some((_, number)) = idle.min().filter(|(since, _)| since.elapsed() > GRACE) else { return false };
         if let Some(open) = open.remove(&number) {
             open.displaced.notify_one();

@@ -1,9 +1,9 @@
 //! The front door of Cloud Run and of any other host: the Router behind a port.
 
+mod activity;
 mod connections;
 mod frames;
 mod health;
-mod pace;
 
 use std::future::Future;
 use std::net::TcpListener;
@@ -14,12 +14,11 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
-use crate::access::Access;
+use crate::app::{self, AppError};
 use crate::config::Config;
-use crate::executor::{Executor, StartError, orphans};
+use crate::executor::reaper;
 use crate::http::{self, Service};
 use crate::sandbox::privileges::{self, Installation, PrepareError};
-use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{Telemetry, TelemetryError};
 use crate::{sys, telemetry};
 use connections::Connections;
@@ -40,11 +39,9 @@ pub enum ServerError {
     #[error("cannot listen on {address}: {source}")]
     Listen { address: std::net::SocketAddr, source: std::io::Error },
     #[error(transparent)]
-    Keys(#[from] crate::access::keys::FileError),
-    #[error(transparent)]
     Prepare(#[from] PrepareError),
     #[error(transparent)]
-    Start(#[from] StartError),
+    Start(#[from] AppError),
     #[error(transparent)]
     Health(#[from] health::HealthError),
     #[error("{0}")]
@@ -88,20 +85,15 @@ pub async fn serve(
     installation: Installation,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServerError> {
-    let access = Access::new(&config)?;
-    if !access.wants_keys() && !config.host.is_loopback() {
+    tokio::spawn(reaper::run());
+    let service = app::start(&config, installation).await?;
+    if !service.access.wants_keys() && !config.host.is_loopback() {
         warn!("no API key is wanted: whoever reaches this address can run scripts, unless the platform asks who it is");
     }
-    tokio::spawn(orphans::bury());
-    let metrics = Arc::new(Metrics::new());
-    let executor = Executor::start(&config, installation, Arc::clone(&metrics)).await?;
-    let service = Arc::new(Service::new(&config, executor, access, Arc::clone(&metrics)));
-    let reading = Arc::clone(&service);
-    tokio::spawn(async move { reading.access.keep_reading().await });
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     info!(address = %listener.local_addr()?, "listening");
-    let connections = Connections::new(http::router(Arc::clone(&service)), &config, metrics);
+    let connections = Connections::new(http::router(Arc::clone(&service)), &config, Arc::clone(&service.metrics));
     accept(connections, listener, config.grace, &service, shutdown).await;
     service.executor.stop().await;
     info!("stopped");

@@ -28,7 +28,7 @@ pub unsafe fn inherited_if_open(number: RawFd) -> Option<OwnedFd> {
 ///
 /// # Safety
 /// If `number` is open, nothing in this process may use it any more.
-pub unsafe fn hand_down(descriptor: impl AsFd, number: RawFd) -> std::io::Result<()> {
+pub unsafe fn dup_to(descriptor: impl AsFd, number: RawFd) -> std::io::Result<()> {
     // SAFETY: the caller promises that the number is free.
     match unsafe { libc::dup2(descriptor.as_fd().as_raw_fd(), number) } {
         -1 => Err(std::io::Error::last_os_error()),

@@ -24,7 +24,7 @@ const RUNTIME: usize = 3;
 
 /// Everything about a thread that another process of the same user could change without tracing it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct SchedulingAttributes {
     /// Resource limits (prlimit(2)), priority (setpriority(2)), that of its input and output (ioprio_set(2)), scheduling
     /// attributes (sched_setattr(2)): what the kernel never changes by itself.
     pub figures: Vec<u64>,
@@ -36,7 +36,7 @@ pub struct Standing {
 }
 
 /// Reads how a thread stands; without a number, the calling one.
-pub fn standing(thread: Option<Pid>) -> Standing {
+pub fn scheduling_attributes(thread: Option<Pid>) -> SchedulingAttributes {
     let number = number_of(thread);
     let mut figures = Vec::new();
     for resource in 0..RESOURCES {
@@ -62,7 +62,7 @@ pub fn standing(thread: Option<Pid>) -> Standing {
     let has_deadline = attributes[POLICY] >> 32 == u64::from(libc::SCHED_DEADLINE.cast_unsigned());
     let slice = if has_deadline { 0 } else { std::mem::take(&mut attributes[RUNTIME]) };
     figures.extend(attributes);
-    Standing { figures, processors, slice }
+    SchedulingAttributes { figures, processors, slice }
 }
 
 /// The priority of a thread's input and output, from an answer of ioprio_get(2). A thread that nobody has given one has

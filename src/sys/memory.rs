@@ -1,7 +1,7 @@
 //! Memory that tells nothing of what was in it.
 //!
-//! A guard reads names that one script has chosen, of processes and files, and then forks the process of the next one, which
-//! has all of the guard's memory. So in a guard memory is wiped before it is given back, and the stack before a fork.
+//! A monitor reads names that one script has chosen, of processes and files, and then forks the process of the next one, which
+//! has all of the monitor's memory. So in a monitor memory is wiped before it is given back, and the stack before a fork.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
@@ -24,7 +24,7 @@ pub fn keep_heap_compact() {
     }
 }
 
-/// More than the guard's calls take, of a stack of 8 MiB.
+/// More than the monitor's calls take, of a stack of 8 MiB.
 const STACK: usize = 64 * 1024;
 
 /// Whether memory was wiped: not where the program uses another allocator.

@@ -14,13 +14,16 @@ mod stdio;
 
 pub use bpf::{Instruction, install_filter};
 pub use exec::{execute, execute_again};
-pub use fd::{close_all_but, close_on_exec, hand_down, has_open_file, inherited, inherited_if_open, watched};
+pub use fd::{close_all_but, close_on_exec, dup_to, has_open_file, inherited, inherited_if_open, watched};
 pub use fork::{
     Exit, Rusage, Side, ThreadState, clone_into, cpu_time, ended_child, exit_now, fork, fork_into, unshare, wait,
 };
 pub use ipc::{ipc_bytes, remove_ipc_objects};
 pub use landlock::{landlock_restrict_self, landlock_version};
-pub use limits::{Standing, have_the_same_memory, max_rss_bytes, read_memory, set_processors, set_slice, standing};
+pub use limits::{
+    SchedulingAttributes, have_the_same_memory, max_rss_bytes, read_memory, scheduling_attributes, set_processors,
+    set_slice,
+};
 pub use memory::{Allocator, keep_heap_compact, wipe_from_now_on, wipe_no_more, wipe_stack};
 pub use signal::{
     Dispositions, HeldSignals, child_exits, ignore_child_exits, reset_program_signals, reset_signals,

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
-/// Lets the kernel reap children by itself: the zygote needs no exit status, the guards report those that matter.
+/// Lets the kernel reap children by itself: the zygote needs no exit status, the monitors report those that matter.
 pub fn ignore_child_exits() {
     set_disposition(libc::SIGCHLD, libc::SIG_IGN);
 }
@@ -114,7 +114,7 @@ impl Dispositions {
 }
 
 /// Gives every signal its default disposition and unblocks all but those of [`child_exits`]. Gives what was in force. A
-/// guard is the init process of its PID namespace: a signal that a script sends to it is dropped by the kernel as long as
+/// monitor is the init process of its PID namespace: a signal that a script sends to it is dropped by the kernel as long as
 /// it has no handler (pid_namespaces(7)).
 pub fn reset_signals() -> Dispositions {
     let mut before = Vec::new();

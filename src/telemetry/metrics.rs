@@ -107,7 +107,7 @@ pub enum Phase {
 
 /// One of the two zygotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Zygote {
+pub enum ZygoteKind {
     Base,
     Preloaded,
 }
@@ -124,7 +124,7 @@ pub enum ZygoteEnd {
 
 /// Why a connection was cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
+pub enum CloseReason {
     /// Nothing came.
     Idle,
     /// A request's head did not come to its end.
@@ -138,7 +138,7 @@ pub enum Cut {
 }
 
 impl Phase {
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Queue => "queue",
@@ -147,11 +147,11 @@ impl Phase {
     }
 }
 
-impl Zygote {
+impl ZygoteKind {
     const BOTH: [Self; 2] = [Self::Base, Self::Preloaded];
 
     /// For the log and for metrics.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Base => "base",
             Self::Preloaded => "preloaded",
@@ -162,7 +162,7 @@ impl Zygote {
 impl ZygoteEnd {
     const ALL: [Self; 3] = [Self::Died, Self::Hung, Self::Renewed];
 
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Died => "died",
             Self::Hung => "hung",
@@ -171,10 +171,10 @@ impl ZygoteEnd {
     }
 }
 
-impl Cut {
+impl CloseReason {
     const ALL: [Self; 5] = [Self::Idle, Self::SlowHead, Self::SlowReader, Self::Flood, Self::Displaced];
 
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Idle => "idle",
             Self::SlowHead => "slow_head",
@@ -243,12 +243,12 @@ impl Metrics {
 
     /// What is to be noticed at its first time has been 0 before: Prometheus takes no first value for an increase.
     fn begin_with_zero(&self) {
-        for zygote in Zygote::BOTH.map(Zygote::word) {
-            for reason in ZygoteEnd::ALL.map(ZygoteEnd::word) {
+        for zygote in ZygoteKind::BOTH.map(ZygoteKind::as_str) {
+            for reason in ZygoteEnd::ALL.map(ZygoteEnd::as_str) {
                 self.zygote_ends.get_or_create(&EndOf { zygote, reason }).inc_by(0);
             }
         }
-        for reason in Cut::ALL.map(Cut::word) {
+        for reason in CloseReason::ALL.map(CloseReason::as_str) {
             self.connections_cut.get_or_create(&CutOf { reason }).inc_by(0);
         }
     }
@@ -260,9 +260,9 @@ impl Metrics {
         self.now.running.set(gauge(vitals.running as u64));
         self.now.waiting.set(gauge(vitals.waiting as u64));
         self.now.unread.set(gauge(vitals.unread_bytes as u64));
-        for (at, zygote) in Zygote::BOTH.into_iter().enumerate() {
-            self.now.parked.get_or_create(&ZygoteOf { zygote: zygote.word() }).set(gauge(vitals.parked[at] as u64));
-            self.now.memory.get_or_create(&ZygoteOf { zygote: zygote.word() }).set(gauge(vitals.zygote_bytes[at]));
+        for (at, zygote) in ZygoteKind::BOTH.into_iter().enumerate() {
+            self.now.parked.get_or_create(&ZygoteOf { zygote: zygote.as_str() }).set(gauge(vitals.parked[at] as u64));
+            self.now.memory.get_or_create(&ZygoteOf { zygote: zygote.as_str() }).set(gauge(vitals.zygote_bytes[at]));
         }
         let mut text = String::new();
         // A string takes everything.
@@ -280,27 +280,27 @@ impl Metrics {
     }
 
     pub fn phase(&self, phase: Phase, time: Duration) {
-        self.phase_times.get_or_create(&PhaseOf { phase: phase.word() }).observe(time.as_secs_f64());
+        self.phase_times.get_or_create(&PhaseOf { phase: phase.as_str() }).observe(time.as_secs_f64());
     }
 
-    pub fn zygote_started(&self, zygote: Zygote) {
-        self.zygote_starts.get_or_create(&ZygoteOf { zygote: zygote.word() }).inc();
+    pub fn zygote_started(&self, zygote: ZygoteKind) {
+        self.zygote_starts.get_or_create(&ZygoteOf { zygote: zygote.as_str() }).inc();
     }
 
-    pub fn zygote_ended(&self, zygote: Zygote, reason: ZygoteEnd) {
-        self.zygote_ends.get_or_create(&EndOf { zygote: zygote.word(), reason: reason.word() }).inc();
+    pub fn zygote_ended(&self, zygote: ZygoteKind, reason: ZygoteEnd) {
+        self.zygote_ends.get_or_create(&EndOf { zygote: zygote.as_str(), reason: reason.as_str() }).inc();
     }
 
     /// How many zygotes came up so far.
     pub fn zygote_starts(&self) -> u64 {
-        Zygote::BOTH
-            .map(|zygote| self.zygote_starts.get_or_create(&ZygoteOf { zygote: zygote.word() }).get())
+        ZygoteKind::BOTH
+            .map(|zygote| self.zygote_starts.get_or_create(&ZygoteOf { zygote: zygote.as_str() }).get())
             .iter()
             .sum()
     }
 
-    pub fn worker_made(&self, zygote: Zygote) {
-        self.workers_made.get_or_create(&ZygoteOf { zygote: zygote.word() }).inc();
+    pub fn worker_made(&self, zygote: ZygoteKind) {
+        self.workers_made.get_or_create(&ZygoteOf { zygote: zygote.as_str() }).inc();
     }
 
     pub fn worker_lost(&self) {
@@ -315,8 +315,8 @@ impl Metrics {
         self.connections.dec();
     }
 
-    pub fn connection_cut(&self, reason: Cut) {
-        self.connections_cut.get_or_create(&CutOf { reason: reason.word() }).inc();
+    pub fn connection_cut(&self, reason: CloseReason) {
+        self.connections_cut.get_or_create(&CutOf { reason: reason.as_str() }).inc();
     }
 }
 

@@ -1,9 +1,9 @@
 //! Runs one scenario.
 
 use super::bench::Bench;
+use super::concurrent;
 use super::judge::{SEALED, Trouble};
 use super::scenario::{Drive, Outcome, Scenario};
-use super::together;
 
 /// Takes a scenario through its course.
 pub async fn drive(bench: &Bench, scenario: &Scenario) -> Outcome {
@@ -26,7 +26,7 @@ pub async fn drive(bench: &Bench, scenario: &Scenario) -> Outcome {
             }
             if broken.is_empty() { Ok(()) } else { Err(Trouble::Broken(broken.join("\n"))) }
         }
-        Drive::Together(steps) => together::both(bench, scenario.kind, &steps(bench)).await,
+        Drive::Together(steps) => concurrent::both(bench, scenario.kind, &steps(bench)).await,
         Drive::Course(course) => course(bench).await,
         Drive::Http(course) => {
             bench.http()?;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use members::members;
+use json_members::members;
 
 #[allow(clippy::duplicate_mod, reason = "the suite is also a part of tests that have it already")]
-#[path = "../support/members.rs"]
-mod members;
+#[path = "../support/json_members.rs"]
+mod json_members;
 
 /// An answer, the same from an HTTP front door and from a direct invocation.
 #[derive(Debug, Clone)]

@@ -7,6 +7,7 @@
 
 mod bench;
 mod bounds;
+mod concurrent;
 mod curl;
 mod drive;
 mod files;
@@ -26,7 +27,6 @@ mod resources;
 mod scenario;
 mod secrets;
 mod target;
-mod together;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::Fallible;
-use super::host::{Host, Posture};
+use super::host::{Host, IsolationReport};
 use super::ledger::Excuses;
 pub use descriptors::crowd;
 
@@ -30,7 +30,7 @@ pub struct Disturbance {
     /// What it explains beside right answers and refusals.
     pub excuses: Excuses,
     /// Where it can be done.
-    pub postures: &'static [Posture],
+    pub postures: &'static [IsolationReport],
     /// Takes about the time that it is given.
     pub act: for<'a> fn(&'a Host, Duration) -> Act<'a>,
 }
@@ -47,10 +47,10 @@ const KILLS: Excuses = Excuses { kills: true, ..NONE };
 /// The host has no space for the files of scripts.
 const SPACE: Excuses = Excuses { space: true, ..NONE };
 
-/// Without PID namespaces, the service ends on purpose when a guard dies: nothing else vouches for what it guarded. So guards
+/// Without PID namespaces, the service ends on purpose when a monitor dies: nothing else vouches for what it guarded. So monitors
 /// are killed, also by a lack of processes or memory, on a Linux machine only.
-const LINUX: &[Posture] = &[Posture::Linux];
-const BOTH: &[Posture] = &[Posture::Linux, Posture::Container];
+const LINUX: &[IsolationReport] = &[IsolationReport::Linux];
+const BOTH: &[IsolationReport] = &[IsolationReport::Linux, IsolationReport::Container];
 
 pub fn disturbances() -> Vec<Disturbance> {
     [

@@ -29,9 +29,9 @@ impl Change {
     }
 }
 
-/// Guards wait to be used again, as many as there have been workers at a time; each has a descriptor of the service.
+/// Monitors wait to be used again, as many as there have been workers at a time; each has a descriptor of the service.
 /// How many of them there are depends on how the load went, so of each zygote's a few more are no leak.
-const GUARDS: u64 = 4 * CONCURRENCY as u64;
+const MONITORS: u64 = 4 * CONCURRENCY as u64;
 
 /// Memory that comes and goes with the allocators' and the kernel's own habits.
 const MEMORY_KIB: u64 = 3 << 10;
@@ -47,9 +47,9 @@ pub async fn footprint(host: &Host) -> Fallible<Vec<Figure>> {
     let in_tmp = std::fs::read_dir(host.tmp()).map_err(|error| format!("{}: {error}", host.tmp().display()))?;
     Ok(vec![
         figure("workers, zygotes and launchers", workers),
-        Figure { slack: GUARDS, ..figure("guards", tree.guards.len()) },
+        Figure { slack: MONITORS, ..figure("monitors", tree.monitors.len()) },
         figure("zombies", tree.zombies),
-        Figure { slack: GUARDS, ..figure("descriptors of the service", descriptors(tree.service)) },
+        Figure { slack: MONITORS, ..figure("descriptors of the service", descriptors(tree.service)) },
         Figure { slack: 2, ..figure("descriptors of zygotes", open) },
         figure("files in /tmp", in_tmp.count()),
         kib("service, anonymous KiB", memory(&[tree.service])),

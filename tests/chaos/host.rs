@@ -28,14 +28,14 @@ pub const CONCURRENCY: usize = 2;
 
 /// Where the service runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Posture {
+pub enum IsolationReport {
     /// A Linux machine: namespaces, and a scratch file system for each worker.
     Linux,
     /// A container that refuses user namespaces: scratch directories lie in /tmp.
     Container,
 }
 
-impl Posture {
+impl IsolationReport {
     pub fn name(self) -> &'static str {
         match self {
             Self::Linux => "linux",
@@ -61,7 +61,7 @@ pub struct Host {
     pub runtime: Runtime,
     /// A /dev/null of its own; removed when dropped.
     _null: Null,
-    pub posture: Posture,
+    pub posture: IsolationReport,
     pub address: SocketAddr,
     /// The service's own process.
     pub service: u32,
@@ -73,7 +73,7 @@ pub struct Host {
 
 impl Host {
     /// Its log goes to the file too, where there is one.
-    pub fn start(place: &Place, posture: Posture, seed: u64, log: Option<File>) -> Fallible<Self> {
+    pub fn start(place: &Place, posture: IsolationReport, seed: u64, log: Option<File>) -> Fallible<Self> {
         let (groups, runtime, null) = (Groups::make(), place.copy_runtime()?, Null::make()?);
         let (heard, listening) = mpsc::channel();
         let log = Mutex::new(log);
@@ -92,8 +92,8 @@ impl Host {
         let blame = |words: &str| format!("{}: {words}\n{}", posture.name(), process.log());
         let address = listening.recv_timeout(PATIENCE).map_err(|_| blame("the service does not listen"))?;
         let service = match posture {
-            Posture::Linux => process.id(),
-            Posture::Container => only_child(process.id()).ok_or_else(|| blame("the jail has no child"))?,
+            IsolationReport::Linux => process.id(),
+            IsolationReport::Container => only_child(process.id()).ok_or_else(|| blame("the jail has no child"))?,
         };
         make_tmp_small(service, posture).map_err(|words| blame(&words))?;
         let (dice, next_attack) = (Dice::new(seed), AtomicUsize::new(0));
@@ -164,16 +164,18 @@ impl Drop for Null {
 }
 
 /// The server in mounts and groups of its own, on loopback, at any free port.
-fn command(place: &Place, posture: Posture, groups: &Groups, runtime: &Runtime, null: &Null) -> Command {
+fn command(place: &Place, posture: IsolationReport, groups: &Groups, runtime: &Runtime, null: &Null) -> Command {
     let mut words = groups.entrance();
     match posture {
-        Posture::Linux => {
+        IsolationReport::Linux => {
             let bind = r#"mount --bind "$1" /dev/null && shift && exec "$@""#;
             let enter = ["unshare", "--mount", "--propagation", "private", "sh", "-c", bind, "sh"];
             words.extend(enter.map(str::to_owned));
             words.push(null.0.display().to_string());
         }
-        Posture::Container => words.extend([&*place.jail.to_string_lossy(), "container", "--"].map(str::to_owned)),
+        IsolationReport::Container => {
+            words.extend([&*place.jail.to_string_lossy(), "container", "--"].map(str::to_owned));
+        }
     }
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]).arg(&place.server).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
@@ -187,7 +189,7 @@ fn only_child(pid: u32) -> Option<u32> {
 }
 
 /// Mounts in the service's namespace, when everything has been opened that may lie below /tmp.
-fn make_tmp_small(service: u32, posture: Posture) -> Fallible<()> {
+fn make_tmp_small(service: u32, posture: IsolationReport) -> Fallible<()> {
     let mut mount = Command::new("nsenter");
     mount.args(["--target", &service.to_string(), "--mount", "--pid", "mount"]).args(posture.small_tmp());
     let output = mount.stdin(Stdio::null()).output().map_err(|error| format!("nsenter: {error}"))?;

@@ -36,7 +36,7 @@ pub use report::{Report, Served};
 
 use disturb::Disturbance;
 use footprint::{changes, footprint};
-use host::{Host, Posture};
+use host::{Host, IsolationReport};
 use ledger::{Excuses, Ledger};
 use load::Load;
 use place::Place;
@@ -78,7 +78,7 @@ impl Plan {
         self.log.as_ref().map(open).transpose().map_err(|error| format!("the log: {error}"))
     }
 
-    fn disturbances(&self, posture: Posture) -> Vec<Disturbance> {
+    fn disturbances(&self, posture: IsolationReport) -> Vec<Disturbance> {
         let wants = |name: &str| self.only.as_deref().is_none_or(|pattern| name.contains(pattern));
         let here = disturbances().into_iter();
         here.filter(|one| one.postures.contains(&posture) && wants(one.name)).collect()
@@ -100,7 +100,7 @@ pub async fn run(plan: &Plan) -> Fallible<Report> {
     let place = Place::find()?;
     let mut served = Vec::new();
     // The container has few disturbances of its own.
-    for (posture, part) in [(Posture::Linux, 5), (Posture::Container, 1)] {
+    for (posture, part) in [(IsolationReport::Linux, 5), (IsolationReport::Container, 1)] {
         let disturbances = plan.disturbances(posture);
         if !disturbances.is_empty() {
             served.push(serve(&place, posture, plan, &disturbances, plan.time * part / 6).await?);
@@ -123,7 +123,7 @@ struct Course<'a> {
 /// Starts a service and disturbs it for this time, or until it fails for good.
 async fn serve(
     place: &Place,
-    posture: Posture,
+    posture: IsolationReport,
     plan: &Plan,
     disturbances: &[Disturbance],
     time: Duration,

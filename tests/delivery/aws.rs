@@ -252,7 +252,7 @@ async fn a_first_deployment_is_tried_out_with_signed_requests() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fails_its_test_is_taken_back() {
-    let settings = [("EXECUTOR_POLICY", "relaxed"), ("EXECUTOR_WITHOUT", "rlimits")];
+    let settings = [("EXECUTOR_POLICY", "relaxed"), ("EXECUTOR_DISABLED_MECHANISMS", "rlimits")];
     let account = Account::new(true, "AWS_IAM", &settings).await;
     let deployed = account.deploy(&[], &[("DEPLOY_FLAGS", "--s3-bucket some-bucket")]).await;
     assert!(!deployed.is_good && deployed.words.contains("not every promise is kept"), "{}", deployed.words);
@@ -264,7 +264,7 @@ async fn what_fails_its_test_is_taken_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_deployment_that_fails_its_test_is_told_so() {
-    let settings = [("EXECUTOR_POLICY", "relaxed"), ("EXECUTOR_WITHOUT", "rlimits")];
+    let settings = [("EXECUTOR_POLICY", "relaxed"), ("EXECUTOR_DISABLED_MECHANISMS", "rlimits")];
     let account = Account::new(false, "AWS_IAM", &settings).await;
     let deployed = account.deploy(&[], &[]).await;
     assert!(!deployed.is_good && deployed.words.contains("There is no version from before"), "{}", deployed.words);

@@ -233,7 +233,7 @@ fn who_deploys_again_needs_no_rights_to_what_is_there() {
 #[test]
 fn a_revision_that_fails_its_test_gets_no_requests() {
     let mut cloud = Cloud::serving();
-    cloud.besides = vec![("EXECUTOR_POLICY", "relaxed"), ("EXECUTOR_WITHOUT", "rlimits")];
+    cloud.besides = vec![("EXECUTOR_POLICY", "relaxed"), ("EXECUTOR_DISABLED_MECHANISMS", "rlimits")];
     let deployed = cloud.deploy(&[("PUBLIC", "1")]);
     deployed.fails("not every promise is kept");
     deployed.says(&format!("what served before goes on serving ({OLD},100)"));
@@ -254,7 +254,7 @@ fn a_revision_that_does_not_start_gets_no_requests() {
 #[test]
 fn a_first_deployment_that_fails_its_test_is_not_public() {
     let mut cloud = Cloud::new();
-    cloud.besides = vec![("EXECUTOR_POLICY", "relaxed"), ("EXECUTOR_WITHOUT", "rlimits")];
+    cloud.besides = vec![("EXECUTOR_POLICY", "relaxed"), ("EXECUTOR_DISABLED_MECHANISMS", "rlimits")];
     let deployed = cloud.deploy(&[("PUBLIC", "1")]);
     deployed.fails("This was the first deployment");
     assert_eq!(cloud.state()["public"], json!(false));

@@ -1,8 +1,8 @@
 //! From the repository to a running service: what is packed, the templates, the workflows and the scripts that bring it
 //! there. What is packed is run as the cloud would run it.
 
-#[path = "../attack/held.rs"]
-mod held;
+#[path = "../attack/run_suite.rs"]
+mod run_suite;
 #[path = "../attack/suite.rs"]
 mod suite;
 #[path = "../support/mod.rs"]

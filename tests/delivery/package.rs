@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::held;
+use super::run_suite;
 use super::suite::Target;
 use super::support::Directory;
 use super::support::emulator::{Emulator, direct_reply};
@@ -106,11 +106,11 @@ async fn the_packed_function_keeps_every_promise() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn attacks_on_the_packed_function_come_to_nothing() {
-    let _turn = held::turn().await;
+    let _turn = run_suite::turn().await;
     let function = function();
     let reasons = |reason: &str| reason == "no HTTP front door" || reason.starts_with("sealed");
     let target = Target::lambda(function.url()).expect("it is a URL");
-    held::come_to_nothing(target, function.process(), reasons).await;
+    run_suite::come_to_nothing(target, function.process(), reasons).await;
 }
 
 /// `readelf` would have to be installed; the builder's Python reads the table of versions itself.

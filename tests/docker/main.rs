@@ -3,8 +3,8 @@
 //!
 //! Docker is that of the machine's distribution (tests/tools); its daemon is this test's own, and so is all that it keeps.
 
-#[path = "../attack/held.rs"]
-mod held;
+#[path = "../attack/run_suite.rs"]
+mod run_suite;
 #[path = "../attack/suite.rs"]
 mod suite;
 #[path = "../support/mod.rs"]

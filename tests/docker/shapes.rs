@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::daemon::{Container, Docker};
-use crate::held;
+use crate::run_suite;
 use crate::suite::{Credentials, Target};
 
 /// How a script is kept in there: by namespaces, or without them.
@@ -45,7 +45,7 @@ const SHAPES: [Shape; 16] = [
     shape("tmpfs without programs", "--read-only --tmpfs /tmp:rw,noexec,nosuid,nodev", By::Landlock, &[]),
     shape("read-only", "--read-only", By::Landlock, &["EXECUTOR_SCRATCH_DIR"]),
     shape("scratch elsewhere", "--read-only --tmpfs /data:mode=1777 --env EXECUTOR_SCRATCH_DIR=/data", By::Landlock, &[]),
-    shape("few descriptors", "--ulimit nofile=256", By::Landlock, &["EXECUTOR_MAX_OPEN_FILES", "EXECUTOR_CONNECTIONS"]),
+    shape("few descriptors", "--ulimit nofile=256", By::Landlock, &["EXECUTOR_MAX_OPEN_FILES", "EXECUTOR_MAX_CONNECTIONS"]),
     shape("low limits", "--ulimit core=0 --ulimit fsize=16777216 --ulimit stack=4194304 --ulimit memlock=16384", By::Landlock,
         &["EXECUTOR_SCRATCH_MB"]),
     shape("little memory", "--memory 192m --env EXECUTOR_MEMORY_MB=96 --env EXECUTOR_CONCURRENCY=1 --env EXECUTOR_PRELOAD=",
@@ -99,8 +99,8 @@ async fn the_image_serves_in_every_shape_of_a_container() {
     }
     let container = docker.start_container(&[]);
     let target = Target::http(&container.server.url(""), Credentials::default()).expect("it is a URL");
-    let _turn = held::turn().await;
-    held::come_to_nothing(target, container.server.process(), |_| false).await;
+    let _turn = run_suite::turn().await;
+    run_suite::come_to_nothing(target, container.server.process(), |_| false).await;
 }
 
 fn words(options: &str) -> Vec<&str> {

@@ -1,14 +1,14 @@
 //! Every attack, and every allowed use beside them, on every host but Lambda, where it is the packed function that is
 //! attacked (tests/delivery).
 
-use crate::held;
 use crate::host::Host;
+use crate::run_suite;
 
 async fn holds(host: Host) {
-    let _turn = held::turn().await;
+    let _turn = run_suite::turn().await;
     let service = host.start();
     println!("{host:?}");
-    held::come_to_nothing(service.target(), service.process(), |_| false).await;
+    run_suite::come_to_nothing(service.target(), service.process(), |_| false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

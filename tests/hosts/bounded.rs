@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::held;
 use crate::host::Host;
+use crate::run_suite;
 use crate::support::group::MemoryGroup;
 
 const MIB: u64 = 1 << 20;
@@ -75,10 +75,10 @@ impl Watched {
 }
 
 async fn is_bounded(host: Host, seed: u64) {
-    let _turn = held::turn().await;
+    let _turn = run_suite::turn().await;
     let group = MemoryGroup::make();
     let memory = LIMIT.to_string();
-    let service = host.start_in(&group, &[("EXECUTOR_MEMORY_MB", &memory), ("EXECUTOR_WITHOUT", "cgroup")]);
+    let service = host.start_in(&group, &[("EXECUTOR_MEMORY_MB", &memory), ("EXECUTOR_DISABLED_MECHANISMS", "cgroup")]);
     // All that is made ahead is there.
     service.execute("import numpy, pandas\ndef main():\n    return 0").await.succeeds("0", "");
     tokio::time::sleep(Duration::from_secs(1)).await;

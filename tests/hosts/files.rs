@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 
 use crate::host::{Host, Service};
-use crate::support::Told;
+use crate::support::RunReply;
 
 const SCRIPT: &str = "
     import csv, json, os, pathlib, tempfile
@@ -200,7 +200,7 @@ async fn says_the_same_on(real: &Service, lambda: &Service, program: &str, field
     assert_eq!(told.names(), expected.names());
 }
 
-async fn observed(service: &Service, program: &str, fields: &Value) -> Told {
+async fn observed(service: &Service, program: &str, fields: &Value) -> RunReply {
     let told = service.run_with(&[COMMON, program].concat(), fields.clone()).await;
     assert_eq!(told.status(), "ok", "{told}\n{}", service.log());
     told
@@ -373,7 +373,7 @@ async fn what_files_in_memory_cannot_do_is_known() {
     let program = include_str!("files/differences.py");
     let none = json!({});
     let (real, lambda) = tokio::join!(observed(&REAL, program, &none), observed(&LAMBDA, program, &none));
-    let answers = |told: &Told| -> BTreeMap<String, String> {
+    let answers = |told: &RunReply| -> BTreeMap<String, String> {
         serde_json::from_value(told.body["result"].clone()).expect("each use has an answer")
     };
     let (real, lambda) = (answers(&real), answers(&lambda));

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::host::Host;
 
 async fn is_documented(host: Host, name: &str) {
-    let service = host.start_with(&[("EXECUTOR_WITHOUT", "cgroup")]);
+    let service = host.start_with(&[("EXECUTOR_DISABLED_MECHANISMS", "cgroup")]);
     let health = service.target().health_text().await.expect("/health answers");
     let health = health.replace(r#""switched_off":["cgroup"]"#, r#""switched_off":[]"#);
     assert!(health.starts_with('{'), "{host:?}: {health:?}");

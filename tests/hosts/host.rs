@@ -10,7 +10,7 @@ use crate::support::emulator::{Emulator, binary, direct_reply};
 use crate::support::group::MemoryGroup;
 use crate::support::image::Image;
 use crate::support::jail::{jail, wrapped};
-use crate::support::{Log, Owned, Reply, Server, Told, dedent, server};
+use crate::support::{Log, Owned, Reply, RunReply, Server, dedent, server};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host {
@@ -141,10 +141,10 @@ impl Service {
     }
 
     /// Runs a script by `/v1/run`, with further fields of the request. On Lambda it comes as an event of an HTTP API.
-    pub async fn run_with(&self, script: &str, fields: Value) -> Told {
+    pub async fn run_with(&self, script: &str, fields: Value) -> RunReply {
         match &self.front {
             Front::Http(server) => server.run_with(script, fields).await,
-            Front::Lambda(_) => Told::new(self.reply_of_event(script, fields).await),
+            Front::Lambda(_) => RunReply::new(self.reply_of_event(script, fields).await),
         }
     }
 

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::host::{Host, Service};
-use crate::support::Told;
+use crate::support::RunReply;
 
 /// By Python's functions and by the kernel's own, where these are allowed.
 const STRANGE: &str = r"
@@ -44,7 +44,7 @@ const STRANGE: &str = r"
 ";
 
 /// All that comes is `mine` or empty, under a name that is one.
-fn is_own(told: &Told) {
+fn is_own(told: &RunReply) {
     for (name, content) in told.files() {
         assert!([&b"mine"[..], b""].contains(&&content[..]), "{name}: {}", String::from_utf8_lossy(&content));
         let is_bad = |part: &str| part.is_empty() || part.starts_with('.') || part.contains(['\\', '\n', '\x1b', '\0']);
@@ -52,7 +52,7 @@ fn is_own(told: &Told) {
     }
 }
 
-async fn run(service: &Service, script: &str, fields: Value) -> Told {
+async fn run(service: &Service, script: &str, fields: Value) -> RunReply {
     let told = service.run_with(script, fields).await;
     service.is_well().await;
     told

@@ -1,7 +1,7 @@
 //! The service on every host that it is made for: the real thing, or a jail that refuses what the host refuses.
 
-#[path = "../attack/held.rs"]
-mod held;
+#[path = "../attack/run_suite.rs"]
+mod run_suite;
 #[path = "../attack/suite.rs"]
 mod suite;
 #[path = "../support/mod.rs"]

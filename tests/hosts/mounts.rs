@@ -11,7 +11,7 @@ fn options_of_proc(pid: u32) -> Vec<String> {
     of_proc.collect()
 }
 
-/// A kernel mounts a whole /proc for a guard only where there is one already.
+/// A kernel mounts a whole /proc for a monitor only where there is one already.
 #[tokio::test]
 async fn zygotes_have_a_whole_proc_and_scripts_do_not_see_it() {
     let service = Host::Root.start_with(&[("EXECUTOR_PRELOAD", "")]);

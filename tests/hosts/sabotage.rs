@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::host::{Host, Service};
 
-/// The script, told whom to attack: the guard is its parent, others it could find by trying.
+/// The script, told whom to attack: the monitor is its parent, others it could find by trying.
 const SABOTAGE: &str = "
     import ctypes, os, time
 
@@ -35,7 +35,7 @@ const LIMITS: [i32; 7] = [0, 1, 2, 3, 6, 7, 9];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
-    Guard,
+    Monitor,
     Zygote,
     Service,
     Everybody,
@@ -50,7 +50,7 @@ impl Target {
             all.iter().filter(|(_, command)| wanted(command)).map(|(number, _)| *number).collect()
         };
         match self {
-            Self::Guard => Vec::new(),
+            Self::Monitor => Vec::new(),
             Self::Zygote => chosen(&is_zygote),
             Self::Service => chosen(&|command| command.contains("hidden") && !is_zygote(command)),
             Self::Everybody => vec![-1],
@@ -74,9 +74,9 @@ async fn is_survived(kind: &str, what: i32, target: Target) {
 }
 
 #[tokio::test]
-async fn a_guard_that_is_killed_or_stopped_is_survived() {
-    is_survived("signal", KILL, Target::Guard).await;
-    is_survived("signal", STOP, Target::Guard).await;
+async fn a_monitor_that_is_killed_or_stopped_is_survived() {
+    is_survived("signal", KILL, Target::Monitor).await;
+    is_survived("signal", STOP, Target::Monitor).await;
 }
 
 #[tokio::test]
@@ -104,8 +104,8 @@ async fn lowered_limits_are_survived(target: Target) {
 }
 
 #[tokio::test]
-async fn lowered_limits_of_a_guard_are_survived() {
-    lowered_limits_are_survived(Target::Guard).await;
+async fn lowered_limits_of_a_monitor_are_survived() {
+    lowered_limits_are_survived(Target::Monitor).await;
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::support::{Directory, Server};
 /// The user that the service becomes when root starts it.
 const SERVICE: u32 = 65532;
 
-const WITHOUT: [(&str, &str); 2] = [("EXECUTOR_WITHOUT", "namespaces"), ("EXECUTOR_PRELOAD", "")];
+const WITHOUT: [(&str, &str); 2] = [("EXECUTOR_DISABLED_MECHANISMS", "namespaces"), ("EXECUTOR_PRELOAD", "")];
 
 /// Tries by system calls, since Python's own functions go by descriptors here.
 const CHANGES: &str = "

@@ -72,7 +72,7 @@ async fn an_answer_was_lost_when_its_worker_ended_at_once() {
 
 #[tokio::test]
 async fn a_script_that_outlived_the_grace_period_got_no_answer() {
-    let server = Server::with(&[("EXECUTOR_GRACE_SECONDS", "0.5")]);
+    let server = Server::with(&[("EXECUTOR_SHUTDOWN_GRACE_SECONDS", "0.5")]);
     let name = unique();
     let script = format!("import time\ndef main():\n    {}\n    time.sleep(20)", announcing(&name));
     let (reply, ()) = tokio::join!(server.execute(&script), async {

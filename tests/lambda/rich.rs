@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::emulator::{Emulator, event, parsed};
 use crate::source::Source;
-use crate::support::{Told, dedent};
+use crate::support::{RunReply, dedent};
 
 /// An event that posts a request to a path.
 fn post(source: Source, path: &str, accept: &str, request: &Value) -> String {
@@ -20,9 +20,9 @@ fn post(source: Source, path: &str, accept: &str, request: &Value) -> String {
     event.to_string()
 }
 
-async fn run(function: &Emulator, source: Source, script: &str, mut fields: Value) -> Told {
+async fn run(function: &Emulator, source: Source, script: &str, mut fields: Value) -> RunReply {
     fields["script"] = dedent(script).into();
-    Told::new(function.invoke(post(source, "/v1/run", "*/*", &fields)).await.http(source))
+    RunReply::new(function.invoke(post(source, "/v1/run", "*/*", &fields)).await.http(source))
 }
 
 #[tokio::test]

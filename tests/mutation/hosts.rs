@@ -89,7 +89,7 @@ impl Case {
         let (status, words) = Server::refusal(command);
         assert_eq!(status.code(), Some(1), "{}: {words}", self.host);
         names_promises(&words, self.broken, "");
-        let serves = |mechanism: Mechanism| self.broken.iter().any(|promise| promise.how(mechanism).is_some());
+        let serves = |mechanism: Mechanism| self.broken.iter().any(|promise| promise.explain(mechanism).is_some());
         for (mechanism, reason) in self.missing.iter().filter(|(mechanism, _)| serves(*mechanism)) {
             assert!(words.contains(&format!("{mechanism} cannot be had: {reason}")), "{}: {words}", self.host);
         }

@@ -4,10 +4,10 @@
 mod support;
 
 mod attack;
-mod guard;
 mod health;
 mod hosts;
 mod leftovers;
+mod monitor;
 mod mutations;
 mod posture;
 mod service;

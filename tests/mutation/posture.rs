@@ -7,7 +7,7 @@ use py_executor::sandbox::Mechanism::{
 use py_executor::sandbox::Promise::{
     self, Bounded, NoFiles, NoNetwork, NoOtherProcesses, NoSecrets, NothingLeftBehind,
 };
-use py_executor::sandbox::{Mechanisms, choose, take_away};
+use py_executor::sandbox::{Mechanisms, remove_with_dependents, select_mechanisms};
 
 use crate::health::Health;
 use crate::service::service;
@@ -44,8 +44,8 @@ const CONSEQUENCES: [(Mechanism, Consequence); 15] = [
 /// What the project's own rule says of a host that offers everything else.
 fn broken_without(mechanism: Mechanism) -> Vec<Promise> {
     let mut offered = Mechanisms::from(Mechanism::ALL);
-    take_away(&mut offered, mechanism);
-    let chosen = choose(&offered, &Mechanisms::from([mechanism]));
+    remove_with_dependents(&mut offered, mechanism);
+    let chosen = select_mechanisms(&offered, &Mechanisms::from([mechanism]));
     Promise::ALL.into_iter().filter(|promise| !promise.is_kept(&chosen)).collect()
 }
 
@@ -74,7 +74,7 @@ async fn strict_starts_only_where_every_promise_is_kept() {
             Breaks(promises) => {
                 let (status, words) = Server::refusal(command);
                 assert_eq!(status.code(), Some(1), "{mechanism}: {words}");
-                let reason = format!("{mechanism} is switched off by EXECUTOR_WITHOUT");
+                let reason = format!("{mechanism} is switched off by EXECUTOR_DISABLED_MECHANISMS");
                 names_promises(&words, promises, &reason);
             }
             KeptBy(pairs) => {

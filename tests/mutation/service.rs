@@ -29,7 +29,7 @@ const VARIABLES: [(&str, &str); 6] = [
 pub fn service(host: &str, policy: &str, without: &[Mechanism]) -> Command {
     let without = join(&without.iter().copied().collect::<Mechanisms>());
     let mut variables = VARIABLES.to_vec();
-    variables.extend([("EXECUTOR_POLICY", policy), ("EXECUTOR_WITHOUT", &without)]);
+    variables.extend([("EXECUTOR_POLICY", policy), ("EXECUTOR_DISABLED_MECHANISMS", &without)]);
     let command = command(&variables);
     if host == ROOT { command } else { wrapped(&jail(host), &command) }
 }

@@ -7,13 +7,13 @@ pub mod emulator;
 pub mod group;
 pub mod image;
 pub mod jail;
+pub mod json_members;
 pub mod listening;
-pub mod members;
 pub mod process;
 pub mod python;
 pub mod reply;
+pub mod run_reply;
 pub mod server;
-pub mod told;
 pub mod tree;
 
 use std::path::PathBuf;
@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 pub use process::{Log, Owned};
 pub use python::{announcing, dedent};
 pub use reply::{Reply, json_text};
+pub use run_reply::RunReply;
 pub use server::Server;
-pub use told::Told;
 
 /// How long anything that must happen at all may take before a test gives up on it.
 pub const PATIENCE: Duration = Duration::from_mins(1);

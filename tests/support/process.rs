@@ -14,7 +14,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 /// when the test process itself ends in any other way.
 pub struct Owned {
     child: Child,
-    guard: Child,
+    monitor: Child,
     log: Log,
     /// What was below it when it was waited for; none of that should be left.
     below: Option<Vec<Watched>>,
@@ -32,8 +32,8 @@ impl Owned {
         let log = Log::default();
         let stderr = child.stderr.take().expect("standard error is piped");
         log.follow(stderr, on_line);
-        let guard = guard(child.id());
-        Self { child, guard, log, below: None }
+        let monitor = monitor(child.id());
+        Self { child, monitor, log, below: None }
     }
 
     pub fn id(&self) -> u32 {
@@ -55,7 +55,7 @@ impl Owned {
         let below = self.watch_descendants();
         assert!(watched.ends_within(patience), "still running after {patience:?}\n{}", self.log);
         // From now on the number of the process may be another's.
-        self.stop_guard();
+        self.stop_monitor();
         self.below = Some(below);
         let status = self.child.wait().expect("a child can be waited for");
         self.log.wait_for_end();
@@ -72,9 +72,9 @@ impl Owned {
         self.descendants().iter().filter_map(Entry::watch).collect()
     }
 
-    fn stop_guard(&mut self) {
-        let _ = self.guard.kill();
-        let _ = self.guard.wait();
+    fn stop_monitor(&mut self) {
+        let _ = self.monitor.kill();
+        let _ = self.monitor.wait();
     }
 }
 
@@ -82,7 +82,7 @@ impl Drop for Owned {
     fn drop(&mut self) {
         let below = self.below.take().unwrap_or_else(|| {
             let below = self.watch_descendants();
-            self.stop_guard();
+            self.stop_monitor();
             let _ = self.child.kill();
             let _ = self.child.wait();
             below
@@ -94,10 +94,10 @@ impl Drop for Owned {
 }
 
 /// Kills `pid` as soon as the test process is gone, however it went.
-fn guard(pid: u32) -> Child {
+fn monitor(pid: u32) -> Child {
     Command::new("sh")
         .args(["-c", r#"trap "" INT TERM HUP; read -r _; kill -KILL "$1""#])
-        .args(["guard", &pid.to_string()])
+        .args(["monitor", &pid.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::Log;
-use super::members::members;
+use super::json_members::members;
 
 /// What came back: status, headers and the body as it was on the wire.
 #[derive(Clone)]

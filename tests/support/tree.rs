@@ -10,7 +10,7 @@ pub struct Tree {
     pub service: u32,
     pub launchers: Vec<u32>,
     pub zygotes: Vec<u32>,
-    pub guards: Vec<u32>,
+    pub monitors: Vec<u32>,
     /// Parked or running, with what scripts have started.
     pub workers: Vec<u32>,
     /// How many have ended and were not waited for.
@@ -33,14 +33,14 @@ impl Tree {
         let (launchers, unlaunched): (Vec<u32>, Vec<u32>) = below(&[service]).into_iter().partition(is_launcher);
         let (direct, orphans): (Vec<u32>, Vec<u32>) = unlaunched.into_iter().partition(is_leader);
         let first = [below(&launchers), direct].concat();
-        // A zygote that has forked itself and gone on with imports, and guards, also those that have outlived it.
+        // A zygote that has forked itself and gone on with imports, and monitors, also those that have outlived it.
         let preloaded = below(&first).into_iter().filter(|pid| is_preloaded(*pid) && !is_init(*pid)).collect();
         let zygotes = [first, preloaded].concat();
-        let mut guards: Vec<u32> = below(&zygotes).into_iter().filter(|pid| !zygotes.contains(pid)).collect();
-        guards.extend(orphans);
-        let known = |pid: &u32| launchers.contains(pid) || zygotes.contains(pid) || guards.contains(pid);
+        let mut monitors: Vec<u32> = below(&zygotes).into_iter().filter(|pid| !zygotes.contains(pid)).collect();
+        monitors.extend(orphans);
+        let known = |pid: &u32| launchers.contains(pid) || zygotes.contains(pid) || monitors.contains(pid);
         let workers = all.iter().map(|entry| entry.pid).filter(|pid| !known(pid)).collect();
-        Self { service, launchers, zygotes, guards, workers, zombies: zombies.len(), entries: all }
+        Self { service, launchers, zygotes, monitors, workers, zombies: zombies.len(), entries: all }
     }
 
     /// When nothing comes or goes any more: every worker is parked, and what was used is gone. None if that does not
@@ -73,7 +73,7 @@ impl Tree {
 
     /// All of them.
     pub fn all(&self) -> Vec<u32> {
-        [&[self.service][..], &self.launchers, &self.zygotes, &self.guards, &self.workers].concat()
+        [&[self.service][..], &self.launchers, &self.zygotes, &self.monitors, &self.workers].concat()
     }
 
     /// The workers below a zygote.
@@ -119,7 +119,7 @@ pub fn is_preloaded(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/maps")).is_ok_and(|maps| maps.contains("pandas"))
 }
 
-/// Whether it is the first process of its PID namespace, as a guard is where there are any.
+/// Whether it is the first process of its PID namespace, as a monitor is where there are any.
 fn is_init(pid: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     status.lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1"))

@@ -18,8 +18,8 @@ use crate::sandbox::Policy;
 /// Beginning of the names of scratch directories. 32 hexadecimal digits follow.
 pub const PREFIX: &str = "py-executor-";
 
-/// Marks a scratch directory as used. The kernel takes the mark away when the guard has ended, however it ended, and no script
-/// can: the mark belongs to the guard's descriptor.
+/// Marks a scratch directory as used. The kernel takes the mark away when the monitor has ended, however it ended, and no script
+/// can: the mark belongs to the monitor's descriptor.
 pub fn mark_as_used(directory: &OwnedFd) -> rustix::io::Result<()> {
     flock(directory, FlockOperation::NonBlockingLockExclusive)
 }

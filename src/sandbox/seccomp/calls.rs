@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use super::isolation::Isolation;
 use super::program::{Condition, Rule};
-use super::surroundings::Surroundings;
 use crate::sandbox::policy::NICENESS;
 
 /// New enough to have the same number on all architectures; the libc crate knows it on some only.
@@ -348,7 +348,7 @@ fn stream_types() -> [i64; 4] {
 /// sockets by reference, where they stay when the file is gone; Python's library copies instead); memfd_create, shmget, msgget,
 /// semget, mq_open, landlock_*, mknod (memory that is in no process's account: the descriptor of a FIFO looks like a
 /// file's, whatever its buffer holds); set*id, capset, personality, seccomp.
-pub fn rules(surroundings: Surroundings) -> BTreeMap<u32, Rule> {
+pub fn rules(surroundings: Isolation) -> BTreeMap<u32, Rule> {
     let number = |call: libc::c_long| u32::try_from(call).expect("call numbers are small and positive");
     let mut rules = BTreeMap::new();
     for call in ALLOWED.iter().chain(ALLOWED_ON_ARCHITECTURE) {

@@ -5,23 +5,23 @@
 //! library that dies at random.
 
 mod calls;
+mod isolation;
 mod program;
-mod surroundings;
 
-pub use surroundings::Surroundings;
+pub use isolation::Isolation;
 
 use super::{Mechanism, SandboxError, capabilities};
 use crate::sys::Instruction;
 
 /// A filter that is ready to be installed. Where it is the same for all workers, it is made once, in the zygote.
 pub struct Filter {
-    surroundings: Surroundings,
+    surroundings: Isolation,
     program: Vec<Instruction>,
 }
 
 impl Filter {
     /// Compiles the policy.
-    pub fn new(surroundings: Surroundings) -> Self {
+    pub fn new(surroundings: Isolation) -> Self {
         Self { surroundings, program: program::compile(&calls::rules(surroundings)) }
     }
 
@@ -33,10 +33,10 @@ impl Filter {
     /// Installs a filter that lets this process signal itself and its process group only.
     pub(super) fn install_for_this_process(&self) -> Result<(), SandboxError> {
         match self.surroundings {
-            Surroundings::Apart => self.install(),
-            Surroundings::Shared { owns_files, .. } => {
+            Isolation::Namespaced => self.install(),
+            Isolation::Shared { owns_files, .. } => {
                 let only_signals = Some(std::process::id());
-                Self::new(Surroundings::Shared { only_signals, owns_files }).install()
+                Self::new(Isolation::Shared { only_signals, owns_files }).install()
             }
         }
     }
@@ -53,6 +53,6 @@ impl Filter {
 impl Default for Filter {
     /// For a worker in namespaces of its own.
     fn default() -> Self {
-        Self::new(Surroundings::Apart)
+        Self::new(Isolation::Namespaced)
     }
 }

@@ -11,14 +11,14 @@ use rustix::process::Signal;
 
 use super::{BOTH, Disturbance, NONE};
 use crate::suite::Fallible;
-use crate::suite::host::{Host, Posture};
+use crate::suite::host::{Host, IsolationReport};
 
 pub fn disturbances() -> Vec<Disturbance> {
     let lack = |name, purpose, postures, act| Disturbance { name, purpose, excuses: NONE, postures, act };
     vec![
         lack("null-device", "no worker can open /dev/null", BOTH, |host, time| Box::pin(null_device(host, time))),
         // Elsewhere zygotes have a /dev of their own, which is read-only.
-        lack("full-dev", "/dev and /dev/shm are full", &[Posture::Container], |host, time| {
+        lack("full-dev", "/dev and /dev/shm are full", &[IsolationReport::Container], |host, time| {
             Box::pin(full_dev(host, time))
         }),
         lack("runtime-file", "Python's library is gone, and the zygotes are killed", BOTH, |host, time| {

@@ -17,8 +17,8 @@ pub fn disturbances() -> Vec<Disturbance> {
             Box::pin(zygotes(host, |kind| kind))
         }),
         kill("kill-zygotes", "both zygotes are killed", NONE, BOTH, |host, _| Box::pin(zygotes(host, |_| true))),
-        kill("kill-guards", "guards are killed at random", NONE, LINUX, |host, time| {
-            Box::pin(at_random(host, time, guards))
+        kill("kill-monitors", "monitors are killed at random", NONE, LINUX, |host, time| {
+            Box::pin(at_random(host, time, monitors))
         }),
         kill("kill-workers", "workers are killed at random, parked and running", KILLS, BOTH, |host, time| {
             Box::pin(at_random(host, time, workers))
@@ -46,8 +46,8 @@ async fn zygotes(host: &Host, wanted: fn(bool) -> bool) -> Fallible<String> {
     }
 }
 
-fn guards(host: &Host, tree: &Tree) -> Option<u32> {
-    host.dice.pick(&tree.guards).copied()
+fn monitors(host: &Host, tree: &Tree) -> Option<u32> {
+    host.dice.pick(&tree.monitors).copied()
 }
 
 /// One of those that execute as often as one of all.

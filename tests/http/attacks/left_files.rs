@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::support::{Reply, Server, Told};
+use crate::support::{Reply, RunReply, Server};
 
 const NOT_REGULAR: &str = "not_regular";
 const UNREADABLE: &str = "unreadable";
@@ -26,7 +26,7 @@ const MAX_BYTES: usize = 8 << 20;
 const NO_HANG: Duration = Duration::from_secs(25);
 
 /// Runs a script whose answer is within all bounds, and leaves the service as it was.
-async fn run(script: &str, fields: Value) -> Told {
+async fn run(script: &str, fields: Value) -> RunReply {
     let told = Server::shared().run_with(script, fields).await;
     let files = told.files();
     assert!(files.len() <= MAX_FILES, "{told}");
@@ -337,11 +337,11 @@ enum Means {
     /// So many files.
     Many(usize),
     /// No file, and one that is told of.
-    Omitted,
+    SkippedFile,
     /// Nothing.
     Tampered,
 }
-use Means::{Many, Omitted, Sent, Tampered};
+use Means::{Many, Sent, SkippedFile, Tampered};
 
 const FORGED: &[(&str, Means)] = &[
     ("one", Sent(&["a/b"])),
@@ -379,8 +379,8 @@ const FORGED: &[(&str, Means)] = &[
     ("fewer than are named", Tampered),
     ("more than may be named", Tampered),
     ("omitted with a content", Tampered),
-    ("largest figures", Omitted),
-    ("long omitted name", Omitted),
+    ("largest figures", SkippedFile),
+    ("long omitted name", SkippedFile),
     ("half a count", Tampered),
     ("half an entry", Tampered),
     ("rubbish behind", Tampered),
@@ -422,7 +422,7 @@ async fn a_forged_answer_brings_nothing_from_outside() {
                 assert_eq!((told.status(), told.names()), ("ok", names), "{way}: {told}");
             }
             Many(count) => assert_eq!((told.status(), told.names().len()), ("ok", *count), "{way}: {told}"),
-            Omitted => {
+            SkippedFile => {
                 assert_eq!((told.status(), told.names().len(), told.omitted().len()), ("ok", 0, 1), "{way}: {told}");
                 assert!(told.omitted()[0].0.len() <= 255, "{way}: {told}");
             }
@@ -452,7 +452,7 @@ async fn uploads_that_lead_astray_are_refused() {
         assert!(error.contains("files"), "{name:?}: {error}");
     }
     for name in [deep.as_str(), "..x", "...", "~", "-rf", "a\\..\\b", "line\nbreak", &"x".repeat(255)] {
-        Told::new(upload(json!({ name: { "text": "x" } })).await).returns(&json!(null));
+        RunReply::new(upload(json!({ name: { "text": "x" } })).await).returns(&json!(null));
     }
     let lone = r#"{"script":"def main(): pass","files":{"\ud800":{"text":"x"}}}"#;
     Server::shared().post_to("/v1/run", lone).await.failure();
@@ -460,7 +460,7 @@ async fn uploads_that_lead_astray_are_refused() {
     assert!(Server::shared().post_to("/v1/run", twice).await.failure().value.contains("duplicate"));
 
     let many = |count| -> Value { (0..count).map(|number| (number.to_string(), json!({ "text": "" }))).collect() };
-    Told::new(upload(many(64)).await).returns(&json!(null));
+    RunReply::new(upload(many(64)).await).returns(&json!(null));
     upload(many(65)).await.fails("field 'files' must not have more than 64 files", "");
     let clash = upload(json!({ "a": { "text": "1" }, "a/b": { "text": "2" } })).await;
     clash.fails("field 'files': \"a\" is both a file and a directory", "");
@@ -475,7 +475,7 @@ async fn uploads_are_bounded_together() {
         let files = json!({ "a": { "text": "x".repeat(2048) }, "b": { "text": "x".repeat(size) } });
         json!({ "script": "def main(): pass", "files": files }).to_string()
     };
-    Told::new(server.post_to("/v1/run", body(2048)).await).returns(&json!(null));
+    RunReply::new(server.post_to("/v1/run", body(2048)).await).returns(&json!(null));
     let refused = server.post_to("/v1/run", body(2049)).await;
     refused.fails("field 'files' must not have more than 4096 bytes of files", "");
     server.is_well().await;

@@ -1,4 +1,4 @@
-//! A worker has rehearsed, and its guard has had other workers before it: neither can be told.
+//! A worker has rehearsed, and its monitor has had other workers before it: neither can be told.
 
 use serde_json::json;
 
@@ -82,7 +82,7 @@ struct Seen {
 }
 
 #[tokio::test]
-async fn workers_of_one_guard_do_not_tell_of_each_other() {
+async fn workers_of_one_monitor_do_not_tell_of_each_other() {
     let server = Server::with(&[("EXECUTOR_CONCURRENCY", "1"), ("EXECUTOR_PRELOAD", "")]);
     let look = async |change: bool| -> Seen {
         server.execute_with(CHANGE, json!({ "inputs": { "change": change } })).await.returned()
@@ -91,7 +91,7 @@ async fn workers_of_one_guard_do_not_tell_of_each_other() {
     // A worker that is made at the same time as a script runs has times of that moment.
     until_all_wait(&server).await;
     let mut changed: Vec<(u64, u64)> = Vec::new();
-    // More often than there are guards.
+    // More often than there are monitors.
     for round in 0..30 {
         let seen = look(round % 3 == 0).await;
         if round % 3 == 0 {
@@ -114,7 +114,7 @@ async fn until_all_wait(server: &Server) {
     }
 }
 
-/// Leaves a name where its guard reads it, and stays until it has.
+/// Leaves a name where its monitor reads it, and stays until it has.
 const NAMED: &str = "
     import ctypes, mmap, os, time
 
@@ -125,7 +125,7 @@ const NAMED: &str = "
         held = [open(f'/tmp/{name * 8}', 'rb') for _ in range(200)]
         held += [mmap.mmap(file.fileno(), 4096, prot=mmap.PROT_READ, offset=4096 * (199 - index))
                  for index, file in enumerate(held)]
-        # So many that the guard counts exactly, and looks at every one of them.
+        # So many that the monitor counts exactly, and looks at every one of them.
         held += [os.pipe() for _ in range(300)]
         time.sleep(0.15)
         return len(held)
@@ -172,7 +172,7 @@ async fn names_of_an_earlier_job_are_not_in_memory() {
     for round in 0..12 {
         let name = format!("secret{round:02}name");
         server.execute_with(NAMED, json!({ "inputs": { "name": name } })).await.returned::<u64>();
-        // The guard of that job makes a worker for the job after the next one, because there is a guard more than workers.
+        // The monitor of that job makes a worker for the job after the next one, because there is a monitor more than workers.
         for _ in 0..2 {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             // In parts, because the request itself is in memory.
@@ -216,7 +216,7 @@ async fn files_without_a_name_are_not_counted_on() {
     let look = "import os\ndef main():\n    with open('/tmp/new', 'w') as new: return os.fstat(new.fileno()).st_ino";
     for round in 0..6 {
         server.execute_with(open, json!({ "inputs": { "many": MANY } })).await.succeeds("null", "");
-        // As with names: the guard of that job makes a worker for the job after the next one.
+        // As with names: the monitor of that job makes a worker for the job after the next one.
         for _ in 0..2 {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             let number: u64 = server.execute(look).await.returned();

@@ -105,7 +105,7 @@ async fn main_runs_once_also_with_the_usual_guard_at_the_end() {
             return 5
 
         if __name__ == '__main__':
-            print('guard')
+            print('monitor')
             main()
     ";
     Server::shared().execute(script).await.succeeds("5", "main\n");

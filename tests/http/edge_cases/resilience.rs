@@ -214,7 +214,7 @@ async fn no_process_and_no_zombie_stays_behind_after_many_jobs() {
     until("only zygotes and waiting workers are left", || {
         let all = server.process().descendants();
         let zombies = all.iter().filter(|entry| !entry.is_alive()).count();
-        // A launcher, a zygote, and for each processor and four more a worker that waits, with its guard; guards of those that ran.
+        // A launcher, a zygote, and for each processor and four more a worker that waits, with its monitor; monitors of those that ran.
         let parked = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) + 4;
         (zombies == 0 && all.len() <= 2 + 2 * parked + parked).then_some(())
     })

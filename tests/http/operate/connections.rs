@@ -71,7 +71,7 @@ async fn a_connection_that_waits_for_its_answer_is_not_idle() {
 
 #[tokio::test]
 async fn connections_that_ask_for_nothing_make_room_for_others() {
-    let server = Server::with(&[("EXECUTOR_CONNECTIONS", "10"), ("EXECUTOR_PRELOAD", "")]);
+    let server = Server::with(&[("EXECUTOR_MAX_CONNECTIONS", "10"), ("EXECUTOR_PRELOAD", "")]);
     let mut silent = Vec::new();
     for number in 0..25 {
         let mut connection = TcpStream::connect(server.address()).await.expect("it is accepted");
@@ -93,7 +93,7 @@ async fn connections_that_ask_for_nothing_make_room_for_others() {
 /// Whoever waits for an answer keeps the connection, and whoever comes then waits.
 #[tokio::test]
 async fn a_connection_that_waits_for_its_answer_is_not_displaced() {
-    let variables = [("EXECUTOR_CONNECTIONS", "2"), ("EXECUTOR_CONCURRENCY", "4"), ("EXECUTOR_PRELOAD", "")];
+    let variables = [("EXECUTOR_MAX_CONNECTIONS", "2"), ("EXECUTOR_CONCURRENCY", "4"), ("EXECUTOR_PRELOAD", "")];
     let server = std::sync::Arc::new(Server::with(&variables));
     let mut jobs = JoinSet::new();
     for number in 0..6 {
@@ -147,7 +147,7 @@ async fn reads_slowly(mut client: TcpStream) -> usize {
 /// It has got its last byte when it has read it, not when it could.
 #[tokio::test]
 async fn a_client_that_still_reads_its_answer_is_not_displaced() {
-    let server = Server::with(&[("EXECUTOR_CONNECTIONS", "4"), ("EXECUTOR_PRELOAD", "")]);
+    let server = Server::with(&[("EXECUTOR_MAX_CONNECTIONS", "4"), ("EXECUTOR_PRELOAD", "")]);
     let client = tokio::spawn(reads_slowly(asks_and_does_not_read(server.address()).await));
     until(&server, "it reads", |scrape| scrape.value("executor_answers_unread_bytes") > 1_000_000).await;
     tokio::time::sleep(Duration::from_millis(600)).await;
@@ -166,7 +166,7 @@ async fn a_client_that_still_reads_its_answer_is_not_displaced() {
 
 #[tokio::test]
 async fn a_client_that_still_reads_its_answer_has_the_grace_period_for_that() {
-    let mut server = Server::with(&[("EXECUTOR_GRACE_SECONDS", "9"), ("EXECUTOR_PRELOAD", "")]);
+    let mut server = Server::with(&[("EXECUTOR_SHUTDOWN_GRACE_SECONDS", "9"), ("EXECUTOR_PRELOAD", "")]);
     let client = tokio::spawn(reads_slowly(asks_and_does_not_read(server.address()).await));
     until(&server, "it reads", |scrape| scrape.value("executor_answers_unread_bytes") > 1_000_000).await;
     server.process().signal(Signal::TERM);

@@ -24,7 +24,7 @@ fn ends(zygote: &str, reason: &str) -> String {
 
 #[tokio::test]
 async fn a_second_signal_ends_the_service_at_once() {
-    let mut server = Server::with(&[("EXECUTOR_PRELOAD", ""), ("EXECUTOR_GRACE_SECONDS", "60")]);
+    let mut server = Server::with(&[("EXECUTOR_PRELOAD", ""), ("EXECUTOR_SHUTDOWN_GRACE_SECONDS", "60")]);
     let name = unique();
     let script = format!("import time\ndef main():\n    {}\n    time.sleep(25)", announcing(&name));
     let request = server.request(Method::POST, "/execute").body(json!({ "script": script }).to_string());
@@ -44,7 +44,7 @@ async fn a_second_signal_ends_the_service_at_once() {
     assert!(job.await.expect("the request does not panic").is_err());
 }
 
-/// Nobody asks a stopped zygote for anything while its guards go on, but for the service itself.
+/// Nobody asks a stopped zygote for anything while its monitors go on, but for the service itself.
 #[tokio::test]
 async fn a_zygote_that_hangs_is_noticed_and_replaced() {
     let server = Server::start();
@@ -74,7 +74,7 @@ fn zygotes_below_launchers(server: &Server) -> Vec<Entry> {
 
 #[tokio::test]
 async fn zygotes_that_have_done_enough_are_replaced_without_a_pause() {
-    let server = Server::with(&[("EXECUTOR_RENEW_AFTER", "40"), ("EXECUTOR_CONCURRENCY", "2")]);
+    let server = Server::with(&[("EXECUTOR_ZYGOTE_MAX_JOBS", "40"), ("EXECUTOR_CONCURRENCY", "2")]);
     serves_both_kinds(&server).await;
     let before: Vec<u32> = server.zygotes().iter().map(|zygote| zygote.pid).collect();
     let (start, mut slowest) = (Instant::now(), Duration::ZERO);
@@ -99,7 +99,7 @@ async fn zygotes_that_have_done_enough_are_replaced_without_a_pause() {
 #[tokio::test]
 async fn zygotes_that_have_done_nothing_are_not_replaced() {
     let server =
-        Server::with(&[("EXECUTOR_RENEW_AFTER", "8"), ("EXECUTOR_CONCURRENCY", "4"), ("EXECUTOR_PRELOAD", "")]);
+        Server::with(&[("EXECUTOR_ZYGOTE_MAX_JOBS", "8"), ("EXECUTOR_CONCURRENCY", "4"), ("EXECUTOR_PRELOAD", "")]);
     until(&server, "all workers wait", |scrape| scrape.value(r#"executor_workers_parked{zygote="base"}"#) == 8).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(Scrape::of(&server).await.value(r#"executor_zygote_starts_total{zygote="base"}"#), 1);
@@ -109,7 +109,7 @@ async fn zygotes_that_have_done_nothing_are_not_replaced() {
 #[tokio::test]
 async fn a_job_outlives_the_renewal_of_its_zygote() {
     let server =
-        Server::with(&[("EXECUTOR_RENEW_AFTER", "30"), ("EXECUTOR_CONCURRENCY", "2"), ("EXECUTOR_PRELOAD", "")]);
+        Server::with(&[("EXECUTOR_ZYGOTE_MAX_JOBS", "30"), ("EXECUTOR_CONCURRENCY", "2"), ("EXECUTOR_PRELOAD", "")]);
     let script = "import time\ndef main():\n    time.sleep(6)\n    return 'done'";
     let body = json!({ "script": script }).to_string();
     let long = tokio::spawn(server.request(Method::POST, "/execute").body(body).send());
@@ -123,16 +123,17 @@ async fn a_job_outlives_the_renewal_of_its_zygote() {
     until(&server, "the old zygote is gone", |_| server.zygotes().len() == 1).await;
 }
 
-/// In a container the service is the first process, whose children all orphans become: guards, when their zygote has died.
+/// In a container the service is the first process, whose children all orphans become: monitors, when their zygote has died.
 #[tokio::test]
 async fn as_the_first_process_it_buries_orphans() {
     let unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"].map(Into::into);
-    let variables = [("EXECUTOR_WITHOUT", "namespaces"), ("EXECUTOR_POLICY", "relaxed"), ("EXECUTOR_PRELOAD", "")];
+    let variables =
+        [("EXECUTOR_DISABLED_MECHANISMS", "namespaces"), ("EXECUTOR_POLICY", "relaxed"), ("EXECUTOR_PRELOAD", "")];
     let server = Server::launch(wrapped(&unshare, &crate::support::server::command(&variables)));
     server.is_well().await;
     let first = children(&server, server.process().id()).first().expect("the service").pid;
     for round in 1..=3 {
-        // Nothing else: neither guards of the last one, nor what is left of them.
+        // Nothing else: neither monitors of the last one, nor what is left of them.
         let is_alone = || <[Entry; 1]>::try_from(children(&server, first)).ok().filter(|[zygote]| zygote.is_alive());
         let alone = crate::support::until("a zygote is all that it has", is_alone);
         let Ok([zygote]) = tokio::time::timeout(Duration::from_secs(30), alone).await else {

@@ -91,7 +91,7 @@ async fn a_caller_with_many_jobs_does_not_take_the_room_of_others() {
 /// Callers are told apart by their addresses here, and the hog's scripts last longer than others would wait.
 #[tokio::test]
 async fn a_caller_that_has_all_places_does_not_shut_others_out() {
-    let variables = [("EXECUTOR_CONCURRENCY", "2"), ("EXECUTOR_PROXIES", "1"), ("EXECUTOR_PRELOAD", "")];
+    let variables = [("EXECUTOR_CONCURRENCY", "2"), ("EXECUTOR_TRUSTED_PROXIES", "1"), ("EXECUTOR_PRELOAD", "")];
     let server = Arc::new(Server::with(&variables));
     let mut hog = JoinSet::new();
     for _ in 0..3 {

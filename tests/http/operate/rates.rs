@@ -74,7 +74,7 @@ async fn without_keys_a_caller_is_an_address() {
 
 #[tokio::test]
 async fn behind_a_proxy_the_address_is_what_the_proxy_has_added() {
-    let variables = [("EXECUTOR_RATE", "1/hour"), ("EXECUTOR_PROXIES", "1"), ("EXECUTOR_PRELOAD", "")];
+    let variables = [("EXECUTOR_RATE", "1/hour"), ("EXECUTOR_TRUSTED_PROXIES", "1"), ("EXECUTOR_PRELOAD", "")];
     let server = Server::with(&variables);
     ask(&server, &[("x-forwarded-for", "192.0.2.1")]).await.succeeds("5", "");
     ask(&server, &[("x-forwarded-for", "192.0.2.2")]).await.succeeds("5", "");

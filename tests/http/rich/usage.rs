@@ -1,4 +1,4 @@
-//! What a script used, as its guard has seen it.
+//! What a script used, as its monitor has seen it.
 
 use serde_json::json;
 
@@ -62,7 +62,7 @@ async fn waiting_for_a_turn_is_told() {
     server.is_well().await;
     let script = "import time\ndef main(): time.sleep(0.5)";
     let (first, second) = tokio::join!(server.run(script), server.run(script));
-    let queue = |told: &crate::support::Told| told.body["usage"]["queue_ms"].as_f64().expect("a number");
+    let queue = |told: &crate::support::RunReply| told.body["usage"]["queue_ms"].as_f64().expect("a number");
     assert!(queue(&first).max(queue(&second)) > 400.0, "{first} {second}");
     assert!(queue(&first).min(queue(&second)) < 400.0, "{first} {second}");
 }

@@ -1,4 +1,4 @@
-"""Sees a process that is neither itself nor its guard, and reads its name."""
+"""Sees a process that is neither itself nor its monitor, and reads its name."""
 import os
 
 

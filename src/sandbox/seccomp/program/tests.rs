@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::interpreter::run;
 use super::{ARCHITECTURE, Condition, LAST_KNOWN, Rule, compile};
-use crate::sandbox::Surroundings;
+use crate::sandbox::Isolation;
 use crate::sandbox::seccomp::calls;
 
 /// Of linux/audit.h.
@@ -20,7 +20,7 @@ fn decide(rule: Rule, arguments: [u64; 6]) -> u32 {
 
 #[test]
 fn every_call_number_gets_its_own_rule() {
-    let rules = calls::rules(Surroundings::Apart);
+    let rules = calls::rules(Isolation::Namespaced);
     let program = compile(&rules);
     for number in 0..=LAST_KNOWN {
         let expected = match rules.get(&number) {
@@ -35,7 +35,7 @@ fn every_call_number_gets_its_own_rule() {
 
 #[test]
 fn unknown_calls_are_not_implemented() {
-    let program = compile(&calls::rules(Surroundings::Apart));
+    let program = compile(&calls::rules(Isolation::Namespaced));
     for number in [LAST_KNOWN + 1, 1000, 0x3fff_ffff] {
         assert_eq!(run(&program, ARCHITECTURE, number, [0; 6]), ENOSYS);
     }
@@ -43,7 +43,7 @@ fn unknown_calls_are_not_implemented() {
 
 #[test]
 fn foreign_architectures_and_x32_are_refused() {
-    let program = compile(&calls::rules(Surroundings::Apart));
+    let program = compile(&calls::rules(Isolation::Namespaced));
     let read = libc::SYS_read as u32;
     assert_eq!(run(&program, ARCHITECTURE, read, [0; 6]), ALLOWED);
     assert_eq!(run(&program, AUDIT_ARCH_I386, read, [0; 6]), EPERM);
@@ -111,7 +111,7 @@ fn one_of_two_conditions_is_enough() {
 
 #[test]
 fn harmless_forms_of_refused_calls_are_allowed() {
-    let program = compile(&calls::rules(Surroundings::Apart));
+    let program = compile(&calls::rules(Isolation::Namespaced));
     let call = |number: libc::c_long, arguments| run(&program, ARCHITECTURE, number as u32, arguments);
     let resize = |bytes| call(libc::SYS_fcntl, [3, libc::F_SETPIPE_SZ as u64, bytes, 0, 0, 0]);
     for bytes in [0, 4096, 8192, 65535, 65536] {
@@ -132,7 +132,7 @@ fn harmless_forms_of_refused_calls_are_allowed() {
 
 #[test]
 fn flushing_is_said_to_be_done() {
-    let program = compile(&calls::rules(Surroundings::Apart));
+    let program = compile(&calls::rules(Isolation::Namespaced));
     for number in [libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_msync] {
         assert_eq!(run(&program, ARCHITECTURE, number as u32, [3, 0, 0, 0, 0, 0]), libc::SECCOMP_RET_ERRNO);
     }
@@ -143,7 +143,7 @@ fn flushing_is_said_to_be_done() {
 
 #[test]
 fn no_mount_tells_how_many_there_have_been() {
-    let program = compile(&calls::rules(Surroundings::Apart));
+    let program = compile(&calls::rules(Isolation::Namespaced));
     let statx = |mask| run(&program, ARCHITECTURE, libc::SYS_statx as u32, [0, 0, 0, mask, 0, 0]);
     assert_eq!([0x7ff, 0xfff, 0x1fff].map(statx), [ALLOWED; 3]);
     assert_eq!([0x4000, 0x4fff].map(statx), [EPERM; 2], "STATX_MNT_ID_UNIQUE");
@@ -151,7 +151,7 @@ fn no_mount_tells_how_many_there_have_been() {
 
 #[test]
 fn threads_may_be_made_and_namespaces_may_not() {
-    let program = compile(&calls::rules(Surroundings::Apart));
+    let program = compile(&calls::rules(Isolation::Namespaced));
     let clone = |flags: i32| {
         run(&program, ARCHITECTURE, libc::SYS_clone as u32, [u64::from(flags.cast_unsigned()), 0, 0, 0, 0, 0])
     };
@@ -167,7 +167,7 @@ fn threads_may_be_made_and_namespaces_may_not() {
 
 #[test]
 fn what_tells_or_holds_something_out_of_sight_is_refused() {
-    let program = compile(&calls::rules(Surroundings::Apart));
+    let program = compile(&calls::rules(Isolation::Namespaced));
     let call = |number: libc::c_long, arguments| run(&program, ARCHITECTURE, number as u32, arguments);
     let close_range = |flags: u32| call(libc::SYS_close_range, [3, 9, u64::from(flags), 0, 0, 0]);
     assert_eq!((close_range(0), close_range(libc::CLOSE_RANGE_CLOEXEC)), (ALLOWED, ALLOWED));
@@ -193,7 +193,7 @@ fn what_tells_or_holds_something_out_of_sight_is_refused() {
 
 #[test]
 fn memory_may_be_shared_or_anonymous_but_not_both() {
-    let program = compile(&calls::rules(Surroundings::Apart));
+    let program = compile(&calls::rules(Isolation::Namespaced));
     let map = |flags: i32| {
         run(&program, ARCHITECTURE, libc::SYS_mmap as u32, [0, 4096, 3, u64::from(flags.cast_unsigned()), u64::MAX, 0])
     };
