@@ -26,7 +26,7 @@ pub async fn start(config: &Config, installation: Installation) -> Result<Arc<Se
     for (former, name) in &config.renamed {
         warn!(former, name, "a setting has a new name; the former one goes on working");
     }
-    let access = Access::new(config)?;
+    let access = Access::new(config.access.clone())?;
     let metrics = Arc::new(Metrics::new());
     let executor = Executor::start(config, installation, Arc::clone(&metrics)).await?;
     let service = Arc::new(Service::new(config, executor, access, metrics));

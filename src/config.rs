@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::access::key::Key;
+use crate::access;
 use crate::access::rates::Rate;
 use crate::sandbox::policy::Weights;
 use crate::sandbox::report::{Adjustment, PolicyMode};
@@ -95,12 +95,7 @@ pub struct Config {
     pub host: IpAddr,
     /// `PORT`, as Cloud Run sets it; 0 for any free port.
     pub port: u16,
-    pub api_keys: Vec<Key>,
-    pub api_keys_file: Option<PathBuf>,
-    /// How often a caller may ask, unless its key says otherwise.
-    pub rate: Option<Rate>,
-    /// How many entries of `X-Forwarded-For` are believed.
-    pub proxies: usize,
+    pub access: access::Settings,
     pub connections: usize,
     pub idle: Duration,
     pub timeout: Duration,
@@ -247,10 +242,12 @@ impl Config {
             runtime: reader.value("EXECUTOR_RUNTIME", "a path", PathBuf::from("/opt/runtime")),
             host: reader.value("EXECUTOR_HOST", "an IP address", IpAddr::from([0, 0, 0, 0])),
             port: reader.value("PORT", "a port number", 8080),
-            api_keys: reader.keys("EXECUTOR_API_KEYS"),
-            api_keys_file: reader.text("EXECUTOR_API_KEYS_FILE").map(PathBuf::from),
-            rate: rate(&mut reader),
-            proxies: reader.number("EXECUTOR_TRUSTED_PROXIES", platform.proxies(), 0..=16) as usize,
+            access: access::Settings {
+                keys: reader.keys("EXECUTOR_API_KEYS"),
+                keys_file: reader.text("EXECUTOR_API_KEYS_FILE").map(PathBuf::from),
+                rate: rate(&mut reader),
+                trusted_proxies: reader.number("EXECUTOR_TRUSTED_PROXIES", platform.proxies(), 0..=16) as usize,
+            },
             connections: reader.number("EXECUTOR_MAX_CONNECTIONS", 1000, 1..=1 << 20) as usize,
             idle: reader.seconds("EXECUTOR_IDLE_SECONDS", 620.0),
             timeout: reader.seconds("EXECUTOR_TIMEOUT_SECONDS", 30.0),
@@ -371,7 +368,7 @@ mod tests {
     #[test]
     fn former_names_go_on_working() {
         let config = read(&[("EXECUTOR_CONNECTIONS", "7"), ("EXECUTOR_PROXIES", "2")]).unwrap();
-        assert_eq!((config.connections, config.proxies), (7, 2));
+        assert_eq!((config.connections, config.access.trusted_proxies), (7, 2));
         let renamed = [RENAMED[1], RENAMED[2]];
         assert_eq!(config.renamed, renamed);
         for (former, name) in RENAMED {

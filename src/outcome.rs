@@ -4,12 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::sync::oneshot;
-use utoipa::ToSchema;
 
-use crate::ipc::{Artifacts, Exception, Used};
+use crate::ipc::{Artifacts, Checked, Exception};
+use crate::sandbox::usage::Used;
 
 /// The end of a job, and what came of it until then.
 #[derive(Debug)]
@@ -20,8 +19,6 @@ pub struct Outcome {
     /// Files in the scratch directory, if they were wanted.
     pub files: Artifacts,
     pub usage: Usage,
-    /// What was used, where the answer does not wait for that.
-    pub used_later: Option<oneshot::Receiver<Used>>,
 }
 
 /// What reached one of the standard streams.
@@ -62,7 +59,6 @@ impl Outcome {
             stderr: Printed::default(),
             files: Artifacts::default(),
             usage: Usage { queue, ..Usage::default() },
-            used_later: None,
         }
     }
 
@@ -96,7 +92,7 @@ pub enum Ending {
 
 /// How a script ended: `ok` with a result, `error` by an exception or without a proper result, else by `timeout`, for its
 /// `memory`, `killed` by a signal or another limit, or `exited` before `main` returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     Ok,
@@ -108,6 +104,8 @@ pub enum Status {
 }
 
 impl Status {
+    pub const ALL: [Self; 6] = [Self::Ok, Self::Error, Self::Timeout, Self::Memory, Self::Killed, Self::Exited];
+
     /// As it stands in answers, in the log and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -128,104 +126,6 @@ impl Ending {
             Self::Failed(failure) => failure.status(),
         }
     }
-}
-
-/// What can be told of a script without running it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Checked {
-    /// Whether it compiles, has a `main` that can be called, and finds every module.
-    pub ok: bool,
-    /// Its `main`, if there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub main: Option<Main>,
-    /// The modules that it imports, wherever in the script, in the order of their lines.
-    pub imports: Vec<Import>,
-    /// Why it does not compile.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub error: Option<SyntaxFault>,
-    /// What else keeps it from running, in words for its author.
-    pub problems: Vec<String>,
-}
-
-/// The `main` of a script.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Main {
-    /// Line of its definition.
-    pub line: u32,
-    /// Whether it is defined by `async def`.
-    pub is_async: bool,
-    /// Its parameters, if it is defined by `def` or `async def`.
-    pub parameters: Vec<Parameter>,
-}
-
-/// A parameter of `main`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Parameter {
-    pub name: String,
-    pub kind: ParameterKind,
-    /// Whether the request must have it in `inputs`.
-    pub required: bool,
-    /// Its annotation, as it stands in the script.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub annotation: Option<String>,
-    /// Its default, as it stands in the script.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub default: Option<String>,
-}
-
-/// How an argument reaches a parameter (Python's inspect.Parameter.kind). Inputs are keyword arguments, so a positional-only
-/// one without a default cannot be given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ParameterKind {
-    PositionalOnly,
-    PositionalOrKeyword,
-    VarPositional,
-    KeywordOnly,
-    VarKeyword,
-}
-
-/// A module that a script imports.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Import {
-    pub module: String,
-    pub line: u32,
-    /// Whether it is here.
-    pub available: bool,
-    /// Whether the script does without it, if need be: it tries, or imports it for type checkers only.
-    pub optional: bool,
-    /// Modules that are here and have a similar name.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub similar: Vec<String>,
-}
-
-/// Why a script does not compile.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SyntaxFault {
-    /// `SyntaxError` or one of its subclasses.
-    #[serde(rename = "type")]
-    pub class: String,
-    pub message: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub line: Option<u32>,
-    /// Counted from 1, in characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub column: Option<u32>,
-    /// The line itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub text: Option<String>,
 }
 
 /// Why there is no result. The text is for the script's author.

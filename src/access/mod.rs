@@ -6,10 +6,10 @@ pub mod keys;
 pub mod rates;
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Config;
 use key::{Key, RateLimit};
 use keys::{FileError, Keys};
 use rates::{Rate, Rates, Standing};
@@ -66,6 +66,17 @@ pub enum Refused {
     TooOften(Standing),
 }
 
+/// Rules for callers.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    pub keys: Vec<Key>,
+    pub keys_file: Option<PathBuf>,
+    /// Highest rate of a caller whose key does not say otherwise.
+    pub rate: Option<Rate>,
+    /// Number of entries of `X-Forwarded-For`, from the end, that are believed.
+    pub trusted_proxies: usize,
+}
+
 /// Decides who is let in.
 #[derive(Debug)]
 pub struct Access {
@@ -77,12 +88,12 @@ pub struct Access {
 
 impl Access {
     /// Reads the file of keys, if there is one.
-    pub fn new(config: &Config) -> Result<Self, FileError> {
+    pub fn new(settings: Settings) -> Result<Self, FileError> {
         Ok(Self {
-            keys: Keys::new(config.api_keys.clone(), config.api_keys_file.clone())?,
-            rate: config.rate,
+            keys: Keys::new(settings.keys, settings.keys_file)?,
+            rate: settings.rate,
             rates: Rates::default(),
-            proxies: config.proxies,
+            proxies: settings.trusted_proxies,
         })
     }
 

@@ -15,18 +15,19 @@ mod zygote_supervisor;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::{Instrument, error, info_span, warn};
 
 use crate::access::Caller;
 use crate::config::Config;
-use crate::ipc::{AnswerLimits, Excess, Ready, Task, Token, Used};
+use crate::ipc::{AnswerLimits, Ready, Task, Token};
 use crate::job::Job;
 use crate::outcome::{Failure, Outcome, Usage};
 use crate::sandbox::integrity::Integrity;
 use crate::sandbox::privileges::Installation;
 use crate::sandbox::report::IsolationReport;
+use crate::sandbox::usage::{Excess, Used};
 use crate::sandbox::{Mechanism, remove_abandoned};
 use crate::telemetry::metrics::{Metrics, Vitals};
 use monitor_client::WorkerTree;
@@ -136,6 +137,13 @@ impl From<Shortage> for Unavailable {
             Shortage::Stopped => Self::ShuttingDown,
         }
     }
+}
+
+/// A job that came to its end.
+pub struct Finished {
+    pub outcome: Outcome,
+    /// Usage of the job, where the answer does not wait for it.
+    pub late_usage: Option<oneshot::Receiver<Used>>,
 }
 
 /// A job's turn.
@@ -289,7 +297,7 @@ impl Executor {
         job: &Job,
         turn: Turn,
         subscriber: Option<&Subscriber>,
-    ) -> Result<Outcome, Unavailable> {
+    ) -> Result<Finished, Unavailable> {
         tokio::select! {
             biased;
             () = self.reached(Phase::Stopping) => Err(Unavailable::ShuttingDown),
@@ -297,10 +305,11 @@ impl Executor {
         }
     }
 
-    async fn attempt(&self, job: &Job, turn: Turn, subscriber: Option<&Subscriber>) -> Result<Outcome, Unavailable> {
+    async fn attempt(&self, job: &Job, turn: Turn, subscriber: Option<&Subscriber>) -> Result<Finished, Unavailable> {
         let Turn { worker, mut permit, begun: queued, max_wait, _admission } = turn;
         let Some(mut worker) = worker else {
-            return Ok(Outcome::not_begun(Failure::TimedOut { limit: job.timeout() }, queued.elapsed()));
+            let outcome = Outcome::not_begun(Failure::TimedOut { limit: job.timeout() }, queued.elapsed());
+            return Ok(Finished { outcome, late_usage: None });
         };
         let begun = Instant::now();
         for _ in 0..ATTEMPTS {
@@ -309,8 +318,8 @@ impl Executor {
             match worker.run(job, token, self.limits, permit, subscriber).await {
                 Ok(Run { mut outcome, tree }) => {
                     outcome.usage.queue = queue;
-                    self.see_off(tree, job.task(), &mut outcome).await;
-                    return Ok(outcome);
+                    let late_usage = self.see_off(tree, job.task(), &mut outcome.usage).await;
+                    return Ok(Finished { outcome, late_usage });
                 }
                 Err(Lost { reason, tree, is_known }) => {
                     let (_, kept) = tree.terminate().await;
@@ -330,9 +339,9 @@ impl Executor {
         Err(Unavailable::Lost)
     }
 
-    /// Waits until nothing is left of a worker, if that must be so before its job is answered.
-    async fn see_off(&self, mut tree: WorkerTree, task: Task, outcome: &mut Outcome) {
-        let usage = &mut outcome.usage;
+    /// Waits until nothing is left of a worker, if that must be so before its job is answered. Returns the usage that the answer
+    /// does not wait for.
+    async fn see_off(&self, mut tree: WorkerTree, task: Task, usage: &mut Usage) -> Option<oneshot::Receiver<Used>> {
         if self.posture.policy.has(Mechanism::Sweep) {
             // Nothing may be left behind when the answer leaves, which may be the last thing that this process does for a
             // while.
@@ -344,14 +353,13 @@ impl Executor {
                 pool.refill().await;
                 drop(permit);
             });
-            return;
+            return None;
         }
         // A PID namespace ends as a whole: the answer need not wait for that, the next job does.
         let used = tree.usage();
         if task == Task::Execute {
-            outcome.used_later = Some(used);
             tokio::spawn(tree.terminate());
-            return;
+            return Some(used);
         }
         let mut terminating = Box::pin(tree.terminate());
         tokio::select! {
@@ -365,6 +373,7 @@ impl Executor {
                 tokio::spawn(terminating);
             }
         }
+        None
     }
 
     /// A sealed script can change limits and priorities of other processes of its user. If it did so to the service,

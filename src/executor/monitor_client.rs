@@ -15,8 +15,9 @@ use tracing::{error, warn};
 use super::queue::RunPermit;
 use super::zygote_client::ZygoteClient;
 use crate::ipc::channel;
-use crate::ipc::{END, MAKE, MonitorReport, START, Used};
+use crate::ipc::{END, MAKE, MonitorReport, START};
 use crate::sandbox::cgroup::{Group, Subtree};
+use crate::sandbox::usage::Used;
 use crate::sandbox::{Policy, SandboxError};
 use crate::telemetry::metrics::Metrics;
 

@@ -15,11 +15,11 @@ use super::output::OutputCollector;
 use super::queue::RunPermit;
 use super::{OutputLimits, Stream, Subscriber};
 use crate::ipc::{
-    AnswerLimits, Artifacts, Ended, Excess, File, JobFrame, MonitorReport, Report, Task, Token, Verdict,
-    decode_outcome, find_outcome,
+    AnswerLimits, Artifacts, File, JobFrame, MonitorReport, Report, Task, Token, Verdict, decode_outcome, find_outcome,
 };
 use crate::job::Job;
 use crate::outcome::{Ending, Failure, Outcome, Usage};
+use crate::sandbox::usage::{Ended, Excess};
 
 /// What a pipe holds (pipe(7)); no script can make its pipes larger.
 const PIPE_CAPACITY: usize = 64 * 1024;
@@ -101,7 +101,7 @@ impl WorkerClient {
         let (ending, files) = report;
         let (stdout, stderr) = collected.into_printed();
         let usage = Usage { wall, ..Usage::default() };
-        Ok(Run { outcome: Outcome { ending, stdout, stderr, files, usage, used_later: None }, tree: self.tree })
+        Ok(Run { outcome: Outcome { ending, stdout, stderr, files, usage }, tree: self.tree })
     }
 
     /// Feeds the job in and takes what comes out, until something ends it.

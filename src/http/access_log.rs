@@ -22,10 +22,10 @@ use super::Service;
 use super::client_addr::{self, WriteTracker};
 use super::id::{InvocationId, RequestId, Trace};
 use crate::access::Caller;
-use crate::executor::Unavailable;
-use crate::ipc::Used;
+use crate::executor::{Finished, Unavailable};
 use crate::job::Job;
 use crate::outcome::Outcome;
+use crate::sandbox::usage::Used;
 use crate::telemetry;
 use crate::telemetry::metrics::Phase;
 use crate::telemetry::summary::{JobSummary, Summary, beginning, name};
@@ -90,18 +90,19 @@ impl RequestLog {
     }
 
     /// How the job ended, or why it did not begin.
-    pub fn ended(self: &Arc<Self>, mut ended: Result<Outcome, Unavailable>) -> Result<Outcome, Unavailable> {
+    pub fn report(self: &Arc<Self>, ended: Result<Finished, Unavailable>) -> Result<Outcome, Unavailable> {
         if let Some(job) = &mut self.told().job {
             match &ended {
                 Err(reason) => job.outcome = reason.as_str(),
-                Ok(outcome) => self.outcome(job, outcome),
+                Ok(finished) => self.outcome(job, &finished.outcome),
             }
         }
-        if let Some(used) = ended.as_mut().ok().and_then(|outcome| outcome.used_later.take()) {
+        let Finished { outcome, late_usage } = ended?;
+        if let Some(used) = late_usage {
             // The answer does not wait for this, the line does.
             tokio::spawn(Arc::clone(self).wait_for(used));
         }
-        ended
+        Ok(outcome)
     }
 
     fn outcome(&self, job: &mut JobSummary, outcome: &Outcome) {

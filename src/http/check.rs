@@ -8,8 +8,9 @@ use axum::http::{Request, StatusCode};
 
 use super::schema::{CheckRequest, Identity, Refusals};
 use super::{Reply, Service};
+use crate::ipc::Checked;
 use crate::job::Form;
-use crate::outcome::{Checked, Ending};
+use crate::outcome::Ending;
 
 #[utoipa::path(
     post,
@@ -34,7 +35,7 @@ pub async fn check(State(service): State<Arc<Service>>, request: Request<Body>) 
 
 async fn answer(service: &Service, request: Request<Body>) -> Result<Reply, Reply> {
     let call = service.call(request, Form::Check).await?;
-    let outcome = service.run(&call).await?;
+    let outcome = service.run(&call, || {}, None).await?;
     Ok(match &outcome.ending {
         Ending::Checked(checked) => Reply::json(StatusCode::OK, checked).timed(outcome.usage),
         Ending::Failed(failure) => Reply::error(StatusCode::BAD_REQUEST, &failure.to_string()),

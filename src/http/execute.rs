@@ -44,7 +44,7 @@ pub async fn execute(State(service): State<Arc<Service>>, request: Request<Body>
 
 async fn answer(service: &Service, request: Request<Body>) -> Result<Reply, Reply> {
     let call = service.call(request, Form::Execute).await?;
-    let outcome = service.run(&call).await?;
+    let outcome = service.run(&call, || {}, None).await?;
     let reply = match call.limit {
         None => respond(&outcome.ending, &outcome.stdout.text),
         Some(limit) => respond_within(&outcome, limit),

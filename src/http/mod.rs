@@ -34,7 +34,7 @@ use utoipa_axum::routes;
 
 use crate::access::{Access, Caller};
 use crate::config::{Config, LogConfig};
-use crate::executor::{Executor, Turn, Unavailable};
+use crate::executor::{Executor, Subscriber, Turn, Unavailable};
 use crate::job::{Form, Job, Limits};
 use crate::outcome::Outcome;
 use crate::telemetry::metrics::{Metrics, Vitals};
@@ -142,13 +142,19 @@ impl Service {
         parsed.map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string()))
     }
 
-    /// Runs a job to its end.
-    async fn run(&self, call: &PendingJob) -> Result<Outcome, Unavailable> {
+    /// Runs a job to its end. `begin` is called when its turn has come; `subscriber` gets what the job prints.
+    async fn run(
+        &self,
+        call: &PendingJob,
+        begin: impl FnOnce(),
+        subscriber: Option<&Subscriber>,
+    ) -> Result<Outcome, Unavailable> {
         let ended = async {
             let turn = self.turn(call).await?;
-            self.executor.run_in_turn(&call.job, turn, None).await
+            begin();
+            self.executor.run_in_turn(&call.job, turn, subscriber).await
         };
-        call.record.ended(ended.await)
+        call.record.report(ended.await)
     }
 
     /// Waits for a caller's turn. While too many answers are unread it is not waited for, and does not come either.

@@ -44,7 +44,7 @@ async fn answer(service: Arc<Service>, request: Request<Body>) -> Result<Respons
     if is_stream {
         return stream::answer(service, call).await;
     }
-    let outcome = service.run(&call).await?;
+    let outcome = service.run(&call, || {}, None).await?;
     Ok(run_response::reply(&outcome, call.limit).timed(outcome.usage).into_response())
 }
 

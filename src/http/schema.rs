@@ -4,7 +4,27 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, IntoResponses, ToSchema};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
+
+use crate::outcome::Status;
+
+/// Written out here, because what happens to a job knows nothing of HTTP.
+impl PartialSchema for Status {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(
+                "How a script ended: `ok` with a result, `error` by an exception or without a proper result, else by `timeout`, for \
+                 its `memory`, `killed` by a signal or another limit, or `exited` before `main` returned.",
+            ))
+            .enum_values(Some(Status::ALL.map(Status::as_str)))
+            .into()
+    }
+}
+
+impl ToSchema for Status {}
 
 /// A script to run.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

@@ -51,12 +51,11 @@ async fn run_job(
     subscriber: Arc<Subscriber>,
     begun: oneshot::Sender<()>,
 ) -> Ended {
-    let ended = async {
-        let turn = service.turn(&call).await?;
+    // If nobody waits for it, the client has gone away.
+    let begin = || {
         let _ = begun.send(());
-        service.executor.run_in_turn(&call.job, turn, Some(&subscriber)).await
     };
-    let result = call.record.ended(ended.await);
+    let result = service.run(&call, begin, Some(&subscriber)).await;
     let reserved = result.as_ref().ok().map(|outcome| service.unread.reserve(outcome.bytes()));
     Ended { result, _reserved: reserved }
 }

@@ -5,6 +5,7 @@
 //! outcome is written by a process that a script controls.
 
 pub mod channel;
+mod check;
 mod job;
 mod outcome;
 
@@ -13,7 +14,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::sandbox::usage::{Ended, Excess, Used};
 use crate::sandbox::{Policy, SandboxError};
+pub use check::{Checked, Import, Main, Parameter, ParameterKind, SyntaxFault};
 pub use job::{File, JOB_HEADER, JobFrame, Task, is_relative_name};
 pub use outcome::{
     Answer, AnswerLimits, Artifacts, Exception, MAX_DESCRIPTION, OUTCOME_HEADER, Report, SkipReason, SkippedFile,
@@ -113,30 +116,6 @@ pub enum MonitorReport {
     Gone(Used),
     /// Something may be left.
     Remains { reason: String },
-}
-
-/// What processes have used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Used {
-    pub cpu_us: u64,
-    pub max_rss_bytes: u64,
-}
-
-/// What a process tree may use too much of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Excess {
-    Memory,
-    Processes,
-    Scratch,
-}
-
-/// How a worker's process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ended {
-    Status(i32),
-    Signal(i32),
 }
 
 /// A secret of one job. A worker's Rust side holds it where Python has no name for it, and puts it in front of the

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{File, Malformed, Token, is_relative_name, le_u32, length};
-use crate::outcome::Checked;
+use super::{Checked, File, Malformed, Token, is_relative_name, le_u32, length};
 
 /// What became of the script, in a worker's own words. Nothing in it is trusted beyond being the script's.
 #[derive(Debug)]

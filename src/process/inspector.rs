@@ -18,7 +18,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::Pid;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::ipc::Excess;
+use crate::sandbox::usage::Excess;
 use crate::sandbox::watchdog::{self, Activity, Finding, Glance, Inspection, Parts, Seen, Watchdog, patience};
 use crate::sandbox::{Policy, sweep};
 use crate::sys;

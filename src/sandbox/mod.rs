@@ -23,6 +23,7 @@ mod scratch;
 mod seal;
 pub mod seccomp;
 pub mod sweep;
+pub mod usage;
 pub mod watchdog;
 
 use std::path::PathBuf;

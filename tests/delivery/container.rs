@@ -108,7 +108,7 @@ fn compose_locks_the_service_down_and_gives_it_room() {
     assert!(service["pids_limit"].as_u64() >= Some((concurrency + 1) * policy.max_processes * 2));
     let stop = Duration::from_secs(number(&service["stop_grace_period"], "s"));
     assert!(config.grace > config.timeout && stop > config.grace, "{stop:?}");
-    assert_eq!(config.api_keys_file.as_deref(), Some("/run/secrets/api-keys".as_ref()));
+    assert_eq!(config.access.keys_file.as_deref(), Some("/run/secrets/api-keys".as_ref()));
 }
 
 #[test]

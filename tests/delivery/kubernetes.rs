@@ -253,7 +253,7 @@ fn the_charts_values_do_what_they_say() {
     fits(&objects);
     assert_eq!(objects["Deployment"]["spec"]["replicas"], 3);
     assert_eq!(container(&objects)["image"], format!("py-executor@sha256:{digest}"));
-    assert!(config(&objects).rate.is_some());
+    assert!(config(&objects).access.rate.is_some());
     let secret = &objects["Secret"];
     assert_eq!(secret["stringData"]["api-keys"], format!("a:{digest}\nb:{digest};rate=60/minute"));
     assert_eq!(pod(&objects)["volumes"][1]["secret"]["secretName"], secret["metadata"]["name"]);

@@ -27,7 +27,7 @@ use rustix::process::Pid;
 
 use super::scratch::{Counter, Scratch, Usage};
 use super::{Mechanism, Policy};
-use crate::ipc::Excess;
+use crate::sandbox::usage::Excess;
 use crate::sys::Rusage;
 use growth::Growth;
 use process::{Counted, Depths, Known, Process, Tree, UnlinkedFiles};
