@@ -62,7 +62,7 @@ fn the_readmes_table_of_settings_is_the_codes() {
 #[test]
 fn only_the_configuration_reads_the_environment() {
     // A zygote looks at what it was given, to see that it is none of the service's.
-    only_in(&["config.rs", "zygote/mod.rs"], &["env::var", "env::set_var", "env::remove_var"]);
+    only_in(&["config.rs", "process/mod.rs"], &["env::var", "env::set_var", "env::remove_var"]);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn only_http_knows_status_codes() {
 
 #[test]
 fn unsafe_code_is_where_the_architecture_says() {
-    only_in(&["sys/", "zygote/"], &["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern"]);
+    only_in(&["sys/", "process/"], &["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern"]);
 }
 
 #[test]

@@ -142,16 +142,16 @@ impl Service {
         parsed.map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string()))
     }
 
-    /// Runs a job to its end. `begin` is called when its turn has come; `subscriber` gets what the job prints.
+    /// Runs a job to its end. `on_turn` is called when its turn has come; `subscriber` gets what the job prints.
     async fn run(
         &self,
         call: &PendingJob,
-        begin: impl FnOnce(),
+        on_turn: impl FnOnce(),
         subscriber: Option<&Subscriber>,
     ) -> Result<Outcome, Unavailable> {
         let ended = async {
             let turn = self.turn(call).await?;
-            begin();
+            on_turn();
             self.executor.run_in_turn(&call.job, turn, subscriber).await
         };
         call.record.report(ended.await)

@@ -52,10 +52,10 @@ async fn run_job(
     begun: oneshot::Sender<()>,
 ) -> Ended {
     // If nobody waits for it, the client has gone away.
-    let begin = || {
+    let on_turn = || {
         let _ = begun.send(());
     };
-    let result = service.run(&call, begin, Some(&subscriber)).await;
+    let result = service.run(&call, on_turn, Some(&subscriber)).await;
     let reserved = result.as_ref().ok().map(|outcome| service.unread.reserve(outcome.bytes()));
     Ended { result, _reserved: reserved }
 }
