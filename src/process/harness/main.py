@@ -21,25 +21,26 @@ import sys
 import threading
 import types
 
+import _harness_check as check
 import _harness_databases as databases
+import _harness_errors as errors
 import _harness_figures as figures
 import _harness_fonts as fonts
 import _harness_image as image
-import _harness_check as look_at
 import _harness_loops as loops
 import _harness_metadata as metadata
 import _harness_modules as modules
 import _harness_names as names_of_files
 import _harness_processes as processes
 import _harness_rehearsal as rehearsal
+import _harness_result as result
 import _harness_scratch as scratch_files
 import _harness_scratch_handles as scratch_handles
 import _harness_system as system
-import _harness_errors as telling
 import _harness_values as values
 import _harness_zones as zones
 
-FILE = answer.FILE
+FILE = result.FILE
 
 # Where the runtime says what is in it.
 MANIFEST = "usr/share/py-executor/manifest.json"
@@ -107,7 +108,7 @@ def warm_up(to_preload, sealed, runtime):
     sys.argv[:] = [FILE]
     sys.path.insert(0, "/tmp")
     sys.executable = os.path.join(os.fsdecode(runtime), "usr/bin/python3.13")
-    telling.find_modules()
+    errors.find_modules()
     fonts.bring_list(os.fsdecode(runtime))
     _find_packages(os.fsdecode(runtime))
     if sealed:
@@ -181,7 +182,7 @@ def _rehearse(script):
     finally:
         sys.stdout = stdout
         os.close(null)
-    if not said.startswith(answer.RETURNED):
+    if not said.startswith(result.RETURNED):
         raise RuntimeError(f"the rehearsal failed: {said.decode()}")
     # A module and its functions refer to each other: only the collector would find them.
     sys.modules.pop("script").__dict__.clear()
@@ -216,7 +217,7 @@ def prepare(scratch):
     if scratch != sys.path[0]:
         sys.path[0] = os.environ["HOME"] = os.environ["TMPDIR"] = scratch
         names_of_files.activate(scratch)
-    telling.scratch = scratch
+    errors.scratch = scratch
     _rehearse(*_rehearsal)
     mtrand = sys.modules.get("numpy.random.mtrand")
     if mtrand is not None:
@@ -230,7 +231,7 @@ def get_ready(imports, script, max_bytes, max_files):
 
     Nothing is imported from the scratch directory, so no code of the script's runs.
     """
-    answer.is_sealed = True
+    result.is_sealed = True
     scratch = sys.path.pop(0)
     for name in imports.decode().split():
         _try_import(name)
@@ -256,13 +257,13 @@ def _get_libraries_ready():
 
 def get_ready_to_look(imports):
     """The same for a script that is only looked at."""
-    look_at.find(imports.decode().split())
+    check.find(imports.decode().split())
     return b""
 
 
 def execute(script, inputs, max_result_bytes, *files):
     """Runs a script and answers how it ended."""
-    return _in_full(answer.raised, _run, script, inputs, files, max_result_bytes, answer.json_text, answer.refused)
+    return _in_full(result.raised, _run, script, inputs, files, max_result_bytes, result.json_text, result.refused)
 
 
 def run(script, inputs, max_result_bytes, nan_as_null, *files):
@@ -272,7 +273,7 @@ def run(script, inputs, max_result_bytes, nan_as_null, *files):
         return values.text_of(value, nan_as_null)
 
     figures.watch()
-    return _in_full(telling.raised, _run, script, inputs, files, max_result_bytes, text_of, telling.refused, True)
+    return _in_full(errors.raised, _run, script, inputs, files, max_result_bytes, text_of, errors.refused, True)
 
 
 def flush_files():
@@ -300,7 +301,7 @@ def _flush(file):
 
 def look(script, *names):
     """Only looks at a script. `names`: of the files that would come with it."""
-    return _in_full(answer.raised, look_at.look, _source(script), [os.fsdecode(name) for name in names])
+    return _in_full(result.raised, check.look, _source(script), [os.fsdecode(name) for name in names])
 
 
 def _in_full(describe, function, *arguments):
@@ -309,11 +310,11 @@ def _in_full(describe, function, *arguments):
         return function(*arguments)
     except BaseException as error:
         try:
-            answer.flush()
+            result.flush()
             return describe(error)
         except BaseException:
             # A class that breaks even when it is only looked at.
-            return answer.RAISED + b'{"type":"BaseException","message":"the exception could not be described"}'
+            return result.RAISED + b'{"type":"BaseException","message":"the exception could not be described"}'
 
 
 def _run(script, inputs, files, max_result_bytes, text_of, refused, with_files=False):
@@ -335,9 +336,9 @@ def _run(script, inputs, files, max_result_bytes, text_of, refused, with_files=F
     try:
         main = module.__dict__["main"]
     except KeyError:
-        return answer.NO_MAIN
+        return result.NO_MAIN
     if not callable(main):
-        return answer.NOT_CALLABLE
+        return result.NOT_CALLABLE
     value = main(**arguments)
     if type(value) is types.CoroutineType:
         import asyncio
@@ -345,12 +346,12 @@ def _run(script, inputs, files, max_result_bytes, text_of, refused, with_files=F
         # Never closed: that would wait for tasks and threads which the script has left running.
         value = asyncio.Runner().run(value)
     try:
-        answered = answer.returned(value, max_result_bytes, text_of)
+        answered = result.returned(value, max_result_bytes, text_of)
         if with_files:
             _save_figures()
         return answered
     finally:
-        answer.flush()
+        result.flush()
 
 
 def _save_figures():
