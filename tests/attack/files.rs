@@ -87,8 +87,7 @@ fn writing() -> Vec<Scenario> {
             Drive::Scripts(|_| {
                 vec![step(program!("fs_devices_twin")).inputs(json!({ "all": false })).judge(Judge::Returns(json!(16)))]
             }),
-        )
-        .needs_resources(),
+        ),
     ]
 }
 

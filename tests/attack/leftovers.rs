@@ -111,8 +111,7 @@ fn state() -> Vec<Scenario> {
                 let inputs = json!({ "in_namespaces": alone });
                 vec![step(program!("traces_twin")).inputs(inputs).judge(Judge::Returns(told))]
             }),
-        )
-        .needs_resources(),
+        ),
         attack(
             P,
             "left-core",

@@ -22,7 +22,10 @@ fn a_runner_is_prepared() {
     let stand = Stand::new(&[("sudo", ""), ("sysctl", "[ ${STRICT:-1} = 1 ]")]);
     must(&mut stand.script("prepare"));
     let mut log = stand.log();
-    assert_eq!(log.remove(1), "sudo apt-get install -qy --no-install-recommends curl gcc gpgv make util-linux");
+    assert_eq!(
+        log.remove(1),
+        "sudo apt-get install -qy --no-install-recommends curl debian-archive-keyring gcc gpgv make util-linux"
+    );
     let restriction = "kernel.apparmor_restrict_unprivileged_userns";
     assert_eq!(
         log,
