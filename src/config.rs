@@ -20,7 +20,7 @@ use reader::Reader;
 
 const MIB: u64 = 1 << 20;
 
-/// One setting, as the README's table lists it.
+/// One setting, as the table of docs/CONFIGURATION.md lists it.
 #[derive(Debug)]
 pub struct Setting {
     pub name: &'static str,

@@ -151,7 +151,7 @@ fn alarms_tell_a_topic() {
 }
 
 #[test]
-fn the_readme_names_each_parameter() {
+fn the_document_names_each_parameter() {
     let template = std::fs::read_to_string(project().join("template.yaml")).expect("it is there");
     let (_, parameters) = template.split_once("\nParameters:\n").expect("it has parameters");
     let is_name = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
@@ -159,9 +159,9 @@ fn the_readme_names_each_parameter() {
     let names: BTreeSet<&str> = names.map(|line| line.trim().trim_end_matches(':')).collect();
     assert!(names.len() > 10, "{names:?}");
 
-    let readme = std::fs::read_to_string(project().join("README.md")).expect("it is there");
-    let (_, section) = readme.split_once("\n### AWS Lambda\n").expect("it has a section");
-    let section = section.split("\n### ").next().expect("a part");
+    let document = std::fs::read_to_string(project().join("docs/deploy/lambda.md")).expect("it is there");
+    let (_, section) = document.split_once("\n## Parameters\n").expect("it has a section");
+    let section = section.split("\n## ").next().expect("a part");
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
     let told: BTreeSet<&str> = rows.flat_map(|row| row.split(", ")).map(|name| name.trim_matches('`')).collect();
     assert_eq!(told, names);

@@ -1,4 +1,4 @@
-//! The README's examples, run as they stand there, by a shell, Python and Node.js.
+//! The examples of the README and of docs/API.md, run verbatim by a shell, Python and Node.js.
 
 use std::process::Command;
 
@@ -7,11 +7,13 @@ use serde_json::Value;
 use crate::support::emulator::{project, tool};
 use crate::support::{Directory, Server};
 
-/// Every example with the block behind it, which shows what it prints.
-fn examples() -> Vec<(&'static str, String, String)> {
-    let readme = include_str!("../../README.md");
+const README: &str = include_str!("../../README.md");
+const API: &str = include_str!("../../docs/API.md");
+
+/// Every example of a page with the block behind it, which shows the output.
+fn examples(page: &'static str) -> Vec<(&'static str, String, String)> {
     let blocks: Vec<(&str, &str)> =
-        readme.split("```").skip(1).step_by(2).filter_map(|block| block.split_once('\n')).collect();
+        page.split("```").skip(1).step_by(2).filter_map(|block| block.split_once('\n')).collect();
     let is_example = |pair: &&[(&'static str, &str)]| match pair[0].0 {
         "sh" => pair[0].1.starts_with("curl "),
         language => matches!(language, "python" | "js"),
@@ -39,7 +41,7 @@ fn command(language: &str, program: &str) -> Command {
     command
 }
 
-/// Without what is another one each time, and without the line breaks that the README has in the object of `/v1/run`.
+/// Without what is another one each time, and without the line breaks that docs/API.md has in the object of `/v1/run`.
 fn constant(answer: &str) -> String {
     let Ok(Value::Object(mut object)) = serde_json::from_str::<Value>(answer) else { return answer.to_owned() };
     if object.remove("usage").is_none() || object.remove("id").is_none() {
@@ -49,12 +51,12 @@ fn constant(answer: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_examples_print_what_the_readme_says() {
+async fn the_examples_print_what_the_documents_say() {
     let server = Server::shared();
     server.is_well().await;
-    let examples = examples();
+    let examples = [examples(README), examples(API)].concat();
     let languages: Vec<&str> = examples.iter().map(|(language, ..)| *language).collect();
-    assert_eq!(languages, ["sh", "sh", "sh", "python", "js"]);
+    assert_eq!(languages, ["sh", "sh", "python", "sh", "js"]);
     for (language, program, answer) in examples {
         let program = program.replace("http://127.0.0.1:8080", &server.url(""));
         let directory = Directory::new("readme");

@@ -1,4 +1,4 @@
-//! What docs/DEPLOYMENT.md has the clouds trust, and the variables that it names.
+//! The trust that docs/deploy/ci.md has the clouds grant, and the variables that it names.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -8,12 +8,11 @@ use serde_json::Value;
 use super::stand::Stand;
 use super::{must, read, tool};
 
-/// The commands of a section of docs/DEPLOYMENT.md, of which each block of shell is a part.
+/// The commands in the shell blocks of a section of docs/deploy/ci.md.
 fn commands(section: &str) -> String {
-    let document = read("docs/DEPLOYMENT.md");
-    let (_, rest) =
-        document.split_once(&format!("\n### {section}\n")).unwrap_or_else(|| panic!("no section {section}"));
-    let section = rest.split("\n### ").next().expect("there is a first part");
+    let document = read("docs/deploy/ci.md");
+    let (_, rest) = document.split_once(&format!("\n## {section}\n")).unwrap_or_else(|| panic!("no section {section}"));
+    let section = rest.split("\n## ").next().expect("there is a first part");
     let blocks: Vec<&str> = section.split("```sh\n").skip(1).filter_map(|part| part.split("\n```").next()).collect();
     assert!(!blocks.is_empty(), "there are no commands");
     format!("set -euo pipefail\n{}\n", blocks.join("\n"))
@@ -144,7 +143,7 @@ fn the_document_names_the_variables_that_deployments_read() {
     let is_part = |c: char| c.is_ascii_uppercase() || c == '_';
     let read_ones: BTreeSet<&str> =
         workflow.split("vars.").skip(1).filter_map(|rest| rest.split(|c| !is_part(c)).next()).collect();
-    let document = read("docs/DEPLOYMENT.md");
+    let document = read("docs/deploy/ci.md");
     let named: BTreeSet<&str> = document
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split('`').next())

@@ -1,4 +1,4 @@
-//! Results of people who work with data. README.md has the table.
+//! Results of people who work with data. docs/API.md has the table.
 
 use serde_json::{Value, json};
 
